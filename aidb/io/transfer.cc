@@ -1,0 +1,83 @@
+#include "aidb/io/transfer.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace aidb::io {
+namespace {
+
+std::string At(std::string_view verb, const File& file, uint64_t offset) {
+  return std::string(verb) + " " + std::string(file.path()) + " at offset " +
+         std::to_string(offset);
+}
+
+}  // namespace
+
+Result<size_t> ReadUpTo(const File& file, uint64_t offset, std::span<std::byte> out) {
+  size_t done = 0;
+  while (done < out.size()) {
+    Result<size_t> got = file.Read(offset + done, out.subspan(done));
+    if (!got.ok()) return std::move(got).status().Annotate(At("read", file, offset + done));
+    if (*got == 0) break;
+    done += *got;
+  }
+  return done;
+}
+
+Status ReadExact(const File& file, uint64_t offset, std::span<std::byte> out) {
+  AIDB_ASSIGN_OR_RETURN(const size_t got, ReadUpTo(file, offset, out));
+  if (got == out.size()) return {};
+  return Corruption(At("read", file, offset) + ": the file ends " +
+                    std::to_string(out.size() - got) + " bytes too early");
+}
+
+Status WriteFully(File& file, uint64_t offset, std::span<const std::byte> first,
+                  std::span<const std::byte> second) {
+  const size_t size = first.size() + second.size();
+  size_t done = 0;
+  int idle_rounds = 0;
+  while (done < size) {
+    const size_t in_first = std::min(done, first.size());
+    Result<size_t> wrote =
+        file.Write(offset + done, first.subspan(in_first), second.subspan(done - in_first));
+    if (!wrote.ok()) return std::move(wrote).status().Annotate(At("write", file, offset + done));
+    done += *wrote;
+    idle_rounds = *wrote == 0 ? idle_rounds + 1 : 0;
+    if (idle_rounds == kRoundsWithoutProgressMax) {
+      return IoError(At("write", file, offset + done) + ": no progress in " +
+                     std::to_string(kRoundsWithoutProgressMax) + " rounds");
+    }
+  }
+  return {};
+}
+
+Result<std::string> ReadWhole(FileSystem& files, std::string_view path, uint64_t size_bytes_max) {
+  AIDB_ASSIGN_OR_RETURN(const auto file, files.Open(path, OpenMode::kRead));
+  AIDB_ASSIGN_OR_RETURN(const uint64_t size, file->Size());
+  if (size > size_bytes_max) {
+    return ResourceExhausted(std::string(path) + " has " + std::to_string(size) +
+                             " bytes; at most " + std::to_string(size_bytes_max) +
+                             " are expected of it");
+  }
+  std::string content(size, '\0');
+  AIDB_RETURN_IF_ERROR(ReadExact(*file, 0, std::as_writable_bytes(std::span(content))));
+  return content;
+}
+
+Status ReplaceFile(FileSystem& files, std::string_view directory, std::string_view name,
+                   std::string_view content) {
+  const std::string path = JoinPath(directory, name);
+  const std::string temporary = path + ".tmp";
+  AIDB_ASSIGN_OR_RETURN(const bool left_over, files.Exists(temporary));
+  if (left_over) AIDB_RETURN_IF_ERROR(files.Remove(temporary));
+  {
+    AIDB_ASSIGN_OR_RETURN(const auto file, files.Open(temporary, OpenMode::kCreateNew));
+    AIDB_RETURN_IF_ERROR(WriteFully(*file, 0, std::as_bytes(std::span(content))));
+    AIDB_RETURN_IF_ERROR(file->SyncAll());
+    AIDB_RETURN_IF_ERROR(file->Close());
+  }
+  AIDB_RETURN_IF_ERROR(files.Rename(temporary, path));
+  return files.SyncDirectory(directory);
+}
+
+}  // namespace aidb::io

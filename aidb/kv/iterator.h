@@ -1,0 +1,83 @@
+#pragma once
+
+#include <memory>
+#include <string_view>
+#include <utility>
+
+#include "aidb/base/check.h"
+#include "aidb/base/status.h"
+
+namespace aidb::kv {
+
+enum class ScanOrder : unsigned char { kForward, kReverse };
+
+// What a backend supplies behind an Iterator: a cursor over visible keys in ascending byte
+// order that never leaves [lower, upper). Backends clamp Seek and SeekForPrev to the bounds.
+class Cursor {
+ public:
+  virtual ~Cursor() = default;
+  virtual bool Valid() const = 0;
+  virtual void SeekToFirst() = 0;
+  virtual void SeekToLast() = 0;
+  virtual void Seek(std::string_view key) = 0;         // First key >= `key`.
+  virtual void SeekForPrev(std::string_view key) = 0;  // Last key <= `key`.
+  virtual void Next() = 0;                             // Needs Valid().
+  virtual void Prev() = 0;                             // Needs Valid().
+  virtual std::string_view key() const = 0;            // Needs Valid(); lives until the next move.
+  virtual std::string_view value() const = 0;          // Likewise.
+  virtual Status status() const = 0;
+};
+
+// A walk over the keys of a range at one sequence.
+//
+// Past either end Valid() is false and status() ok; after an error Valid() is false and status()
+// says why: then only a Seek may follow. Turning round is legal at any point. With
+// ScanOrder::kReverse the walk starts at the last key and Next() goes down; Seek and SeekForPrev
+// mean the same in both orders.
+//
+// Thread safety: none; one thread at a time.
+// Lifetime: may outlive the store; it then stays valid where it stands.
+class Iterator {
+ public:
+  // `cursor` need not be positioned: the iterator moves to the first key in its order.
+  Iterator(std::unique_ptr<Cursor> cursor, ScanOrder order)
+      : cursor_(std::move(cursor)), order_(order) {
+    SeekToStart();
+  }
+
+  bool Valid() const { return cursor_->Valid(); }
+  // First key in this iterator's order.
+  void SeekToStart() { forward() ? cursor_->SeekToFirst() : cursor_->SeekToLast(); }
+  // Last key in this iterator's order.
+  void SeekToEnd() { forward() ? cursor_->SeekToLast() : cursor_->SeekToFirst(); }
+  // First key >= `key`, clamped to the bounds.
+  void Seek(std::string_view key) { cursor_->Seek(key); }
+  // Last key <= `key`, clamped to the bounds.
+  void SeekForPrev(std::string_view key) { cursor_->SeekForPrev(key); }
+  void Next() {
+    AIDB_CHECK(Valid());
+    forward() ? cursor_->Next() : cursor_->Prev();
+  }
+  void Prev() {
+    AIDB_CHECK(Valid());
+    forward() ? cursor_->Prev() : cursor_->Next();
+  }
+  // Views live until the next move.
+  std::string_view key() const {
+    AIDB_CHECK(Valid());
+    return cursor_->key();
+  }
+  std::string_view value() const {
+    AIDB_CHECK(Valid());
+    return cursor_->value();
+  }
+  Status status() const { return cursor_->status(); }
+
+ private:
+  bool forward() const { return order_ == ScanOrder::kForward; }
+
+  std::unique_ptr<Cursor> cursor_;
+  ScanOrder order_;
+};
+
+}  // namespace aidb::kv

@@ -1,0 +1,99 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "aidb/base/status.h"
+#include "aidb/kv/iterator.h"
+#include "aidb/kv/snapshot.h"
+
+namespace aidb::kv {
+
+enum class Backend : unsigned char { kNative, kRocksDb, kMemory };
+enum class StoreMode : unsigned char {
+  kCreateIfMissing,
+  kMustExist,
+  kMustBeNew,
+  kReadOnly,  // Must exist; writes give kUnavailable.
+};
+enum class Compression : unsigned char { kNone = 0, kSnappy = 1, kLz4 = 2, kZstd = 3 };
+
+// Plain data; copied at Open. Every default is meant to be right: few stores need any other.
+// An option that a backend cannot honour and that differs from its default is kInvalidArgument
+// naming both.
+struct Options {
+  Backend backend = Backend::kNative;
+  StoreMode mode = StoreMode::kCreateIfMissing;
+
+  // Everything the store may hold in memory: memtables, cache, index, filters, iterators,
+  // compaction buffers, log ring. Bytes; at least 1 MiB.
+  uint64_t memory_bytes = uint64_t{256} << 20;
+  // One memtable, in bytes; at most one active and two sealed. 0 = memory_bytes / 8.
+  uint64_t write_buffer_bytes = 0;
+  // The block cache, in bytes. 0 = what memtables and ring leave of memory_bytes.
+  uint64_t cache_bytes = 0;
+  // Uncompressed target size of a table block, in bytes.
+  uint64_t block_bytes = 4096;
+  // Bloom filter size; 10 bits give about 1 % false positives. 0 = no filter.
+  int filter_bits_per_key = 10;
+  Compression compression = Compression::kLz4;
+  // Sorted runs in level 0 that start a compaction.
+  int level0_trigger = 4;
+  // Target of the first non-empty level below level 0, in bytes. 0 = derived from the last one.
+  uint64_t level_base_bytes = 0;
+  // Ratio of the targets of neighbouring levels.
+  int level_multiplier = 10;
+  // Threads for flush and compaction together. 0 = cores - 1, within 1…4.
+  int background_threads = 0;
+  // Un-synced writes reach the disk at the latest after twice this; 0 = when the kernel decides.
+  int sync_interval_ms = 1000;
+  // The log rolls at this size, in bytes.
+  uint64_t log_bytes = uint64_t{64} << 20;
+  // Largest batch, and so the largest value, in encoded bytes; at most memory_bytes / 4.
+  uint64_t batch_bytes_max = uint64_t{64} << 20;
+  // Longest a write waits for memory before kResourceExhausted.
+  int write_wait_ms = 10'000;
+
+  // kInvalidArgument naming the option, its value and the allowed range.
+  Status Validate() const;
+
+  // Small buffers and frequent flushes, so that tests reach every path.
+  static Options ForTests();
+  // More memory for memtables, fewer bits and larger blocks: for write-heavy stores.
+  static Options ForWrites();
+  // More memory for the cache: for read-heavy stores.
+  static Options ForReads();
+};
+
+struct WriteOptions {
+  // Return only when the batch is on the disk. Otherwise it survives the process at once, and
+  // the machine after at most 2 * sync_interval_ms.
+  bool sync = false;
+};
+
+struct ReadOptions {
+  const Snapshot* snapshot = nullptr;  // Null = the newest state.
+};
+
+struct ScanOptions {
+  std::optional<std::string_view> lower;  // Included. Views are copied.
+  std::optional<std::string_view> upper;  // Excluded.
+  // Shorthand for the bounds of all keys that start so; combines with lower and upper.
+  std::string_view prefix;
+  ScanOrder order = ScanOrder::kForward;
+  const Snapshot* snapshot = nullptr;
+  // Whether blocks read by this scan may enter the cache.
+  bool fill_cache = true;
+};
+
+// The range that `options` describe, prefix folded in.
+struct ScanRange {
+  std::string lower;                 // Empty = from the first key.
+  std::optional<std::string> upper;  // Absent = to the last key.
+  bool empty() const { return upper && *upper <= lower; }
+};
+ScanRange RangeOf(const ScanOptions& options);
+
+}  // namespace aidb::kv

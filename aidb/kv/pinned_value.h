@@ -1,0 +1,38 @@
+#pragma once
+
+#include <memory>
+#include <string>
+#include <string_view>
+#include <utility>
+
+namespace aidb::kv {
+
+// A value as Get returns it: it keeps alive what holds its bytes (a cache frame, a memtable) or
+// owns a copy. May outlive the store.
+//
+// Thread safety: a move-only value.
+class PinnedValue {
+ public:
+  PinnedValue() = default;
+  // Owns a copy.
+  explicit PinnedValue(std::string bytes) : copy_(std::move(bytes)), owns_copy_(true) {}
+  // `bytes` lives as long as `pin`.
+  PinnedValue(std::string_view bytes, std::shared_ptr<const void> pin)
+      : bytes_(bytes), pin_(std::move(pin)) {}
+
+  PinnedValue(PinnedValue&&) noexcept = default;
+  PinnedValue& operator=(PinnedValue&&) noexcept = default;
+
+  std::string_view view() const { return owns_copy_ ? std::string_view(copy_) : bytes_; }
+  operator std::string_view() const { return view(); }  // NOLINT: a value is its bytes.
+  size_t size() const { return view().size(); }
+  std::string ToString() && { return owns_copy_ ? std::move(copy_) : std::string(bytes_); }
+
+ private:
+  std::string_view bytes_;
+  std::shared_ptr<const void> pin_;
+  std::string copy_;
+  bool owns_copy_ = false;
+};
+
+}  // namespace aidb::kv

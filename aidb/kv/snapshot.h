@@ -1,0 +1,35 @@
+#pragma once
+
+#include <memory>
+#include <utility>
+
+#include "aidb/kv/types.h"
+
+namespace aidb::kv {
+
+// What a backend keeps for a live snapshot; destroyed with it, on any thread.
+class SnapshotState {
+ public:
+  virtual ~SnapshotState() = default;
+  virtual Sequence sequence() const = 0;
+  // Identifies the store that made it: another store refuses the snapshot.
+  virtual const void* owner() const = 0;
+};
+
+// The state of a store after one sequence. Every read through it repeats for ever: across
+// writes, flush, compaction, and the Close of other handles. Not persistent.
+//
+// Thread safety: a move-only value; const methods may run concurrently.
+// Lifetime: may outlive the store; reads then give kUnavailable.
+class Snapshot {
+ public:
+  explicit Snapshot(std::unique_ptr<const SnapshotState> state) : state_(std::move(state)) {}
+
+  Sequence sequence() const { return state_->sequence(); }
+  const SnapshotState& state() const { return *state_; }
+
+ private:
+  std::unique_ptr<const SnapshotState> state_;
+};
+
+}  // namespace aidb::kv

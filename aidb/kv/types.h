@@ -1,0 +1,43 @@
+#pragma once
+
+#include <cstdint>
+#include <string_view>
+
+namespace aidb::kv {
+
+// The number of a write. Every operation of a batch takes one; they rise without a gap and
+// become visible in order. 0 is "before the first write"; at most 2^56 - 1.
+enum class Sequence : uint64_t {};
+
+inline constexpr Sequence kSequenceNone{0};
+inline constexpr Sequence kSequenceMax{(uint64_t{1} << 56) - 1};
+
+constexpr uint64_t ToNumber(Sequence sequence) { return static_cast<uint64_t>(sequence); }
+constexpr Sequence operator+(Sequence sequence, uint64_t n) {
+  return Sequence{ToNumber(sequence) + n};
+}
+
+// What an operation does to its key. The numbers are part of the log and table formats
+// (docs/formats); 0 is never valid, so zeros never decode. A reader that meets a kind it does
+// not know refuses the file: it was written by a newer version.
+enum class OpKind : uint8_t {
+  kPut = 1,
+  kDelete = 2,
+  // Reserved in the formats, not written yet:
+  kMerge = 3,
+  kDeleteRange = 4,
+  kPutExpiring = 5,
+  kSingleDelete = 6,
+  kPutReference = 7,
+  kPutReferenceExpiring = 8,
+  kMergeExpiring = 9,
+  kPrepare = 12,
+  kCommit = 13,
+  kRollback = 14,
+  kNote = 15,
+};
+
+inline constexpr uint64_t kKeyBytesMax = uint64_t{1} << 20;  // 1 MiB.
+inline constexpr uint32_t kBatchOperationsMax = uint32_t{1} << 31;
+
+}  // namespace aidb::kv

@@ -1,0 +1,61 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "aidb/base/result.h"
+#include "aidb/kv/types.h"
+
+namespace aidb::kv {
+
+// Operations that become visible together and survive or vanish together. They apply in order:
+// the last one on a key wins. Encoded once, as the log stores it (docs/formats/log.md):
+//
+//   operation:  u8 kind | varint key_len | key | [varint value_len | value]     (put)
+//
+// Thread safety: none while it is built; const methods may run concurrently.
+class WriteBatch {
+ public:
+  struct Operation {
+    OpKind kind;
+    std::string_view key;
+    std::string_view value;  // Empty for a delete.
+  };
+
+  // Reads operations one after the other. Views live as long as the encoded bytes.
+  class Reader {
+   public:
+    explicit Reader(std::string_view operations) : rest_(operations) {}
+    // The next operation, nullopt at the end. kCorruption says at which byte decoding failed,
+    // kInvalidArgument that a newer version wrote this kind.
+    Result<std::optional<Operation>> Next();
+
+   private:
+    std::string_view rest_;
+    size_t offset_ = 0;
+  };
+
+  void Put(std::string_view key, std::string_view value);
+  void Delete(std::string_view key);
+  void Clear();
+
+  uint32_t count() const { return count_; }
+  bool empty() const { return count_ == 0; }
+  // Encoded bytes: what the log will carry, without its record headers.
+  size_t size_bytes() const { return operations_.size(); }
+  std::string_view operations() const { return operations_; }
+  Reader operations_reader() const { return Reader(operations_); }
+
+  // Checks each key against kKeyBytesMax, the count, and the whole against `batch_bytes_max`.
+  // kInvalidArgument with both numbers; a batch that passes can be written.
+  Status Validate(uint64_t batch_bytes_max) const;
+
+ private:
+  std::string operations_;
+  uint32_t count_ = 0;
+  uint64_t longest_key_bytes_ = 0;
+};
+
+}  // namespace aidb::kv
