@@ -1,0 +1,25 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <string_view>
+
+namespace aidb {
+
+// CRC-32C (Castagnoli, RFC 3720 appendix B.4): Crc32c("123456789") is 0xE3069283.
+//
+// `crc` is the checksum of what came before, 0 at the start: the checksum of a concatenation is
+// ExtendCrc32c(Crc32c(a), b).
+uint32_t ExtendCrc32c(uint32_t crc, std::string_view bytes);
+inline uint32_t Crc32c(std::string_view bytes) { return ExtendCrc32c(0, bytes); }
+
+// A checksum that is stored beside the bytes it covers is masked first: the CRC of bytes that
+// contain their own CRC is a constant, which would hide errors (LevelDB's rule).
+inline constexpr uint32_t kCrcMaskDelta = 0xA282EAD8;
+constexpr uint32_t MaskCrc(uint32_t crc) { return ((crc >> 15) | (crc << 17)) + kCrcMaskDelta; }
+constexpr uint32_t UnmaskCrc(uint32_t masked) {
+  const uint32_t rotated = masked - kCrcMaskDelta;
+  return (rotated >> 17) | (rotated << 15);
+}
+
+}  // namespace aidb
