@@ -78,10 +78,10 @@ struct Parsed {
   uint64_t size = 0;  // Bytes from the offset to the end of the record, padding included.
   RecordId first_id{};
   uint32_t ids = 0;
-  std::string_view payload;  // Into the parsed bytes, or into `scratch`.
+  std::string_view payload{};  // Into the parsed bytes, or into `scratch`.
   uint32_t behind = kBehindUnknown;
   ControlKind control = ControlKind::kMark;
-  OpenFacts open;           // When control is kOpen.
+  OpenFacts open{};         // When control is kOpen.
   const char* reason = "";  // Static text.
 };
 

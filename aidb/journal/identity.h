@@ -1,0 +1,32 @@
+#pragma once
+
+// The file JOURNAL says which life of which journal a directory holds. 64 bytes:
+//
+//   0  u64 "AIDBJRNL" | 8 u16 version 1 | u8[6] 0 | 16 u8[16] uuid | 32 u64 generation
+//   40 u32 crc32c of bytes 0…39 | u8[20] 0
+//
+// The generation rises by one at every open, after recovery has been made durable and before
+// the ring is reset: a ring of another generation is left over and must not be adopted, because
+// it would write old records over new ones.
+
+#include <array>
+#include <cstdint>
+#include <optional>
+#include <string_view>
+
+#include "aidb/base/result.h"
+#include "aidb/io/file_system.h"
+
+namespace aidb::journal {
+
+struct Identity {
+  std::array<uint8_t, 16> uuid{};
+  uint64_t generation = 0;
+};
+
+// Nullopt when the directory has none. kCorruption when it is damaged.
+Result<std::optional<Identity>> ReadIdentity(io::FileSystem& files, std::string_view directory);
+// Replaces it atomically and durably.
+Status WriteIdentity(io::FileSystem& files, std::string_view directory, const Identity& identity);
+
+}  // namespace aidb::journal

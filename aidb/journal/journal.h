@@ -1,0 +1,268 @@
+#pragma once
+
+// How bytes reach a file in order.
+//
+// A journal is one endless run of byte positions, cut into files. Four marks, only growing, say
+// everything:
+//
+//    older files      sealed | active file                                     | next, ready
+//    ------------------------+----------+-----------+------------+-------------+------------
+//                       durable <=  written <=  published <=  reserved
+//                       on disk     in the      copied and    promised to
+//                                   page cache  visible       one appender
+//          bytes a re-drive needs  +------------ ring ----------+
+//
+// Appending takes no system call: Append reserves ids and bytes under a short lock, encodes into
+// the ring outside it, and Publish moves `published` over the unbroken prefix. A flusher writes
+// the ring to the file; whoever waits for durability first becomes the driver of everything
+// published so far, writes and syncs it once, and wakes its group.
+//
+// After a failed write or sync the file is dead: it is never written or synced again. One
+// re-drive writes everything not yet durable to a new file, framed anew for its new place, and
+// only when that file is synced and named does anything go on (journal_redrive.cc).
+//
+// Sources: group commit (Gray and Reuter 1993, 9.4); write-ahead logging (ARIES, Mohan et al.
+// 1992); fsync failures (Rebello et al., USENIX ATC 2020).
+
+#include <array>
+#include <atomic>
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "aidb/base/sync.h"
+#include "aidb/io/env.h"
+#include "aidb/journal/identity.h"
+#include "aidb/journal/options.h"
+#include "aidb/journal/ring.h"
+
+namespace aidb::journal {
+
+// What happened since Open.
+struct JournalStats {
+  uint64_t records = 0;
+  uint64_t bytes = 0;       // Published, framing included.
+  uint64_t writes = 0;      // Calls that wrote ring bytes to a file.
+  uint64_t syncs = 0;       // Successful syncs of files.
+  uint64_t sync_us = 0;     // Time spent in them.
+  uint64_t room_waits = 0;  // Appends that had to wait.
+  uint64_t rolls = 0;
+  uint64_t redrives = 0;
+  uint64_t unsynced_bytes = 0;
+  bool ring_survives_kill = false;  // Otherwise every append writes before it returns.
+};
+
+// Thread safety: any thread may call any method but Close and the destructor, which come last.
+// Lifetime: owns its files and ring; borrows Env, framing and JournalFiles.
+class Journal {
+ public:
+  // A record on its way: between Append and Publish. Must be published, soon: everything behind
+  // it waits.
+  struct Appended {
+    RecordId first_id{};
+    RecordId last_id{};
+    uint64_t file_number = 0;
+    uint64_t slot = 0;
+    uint64_t end_position = 0;
+  };
+  struct Opened {
+    std::unique_ptr<Journal> journal;
+    RecoveryReport report;
+    uint64_t active_number = 0;  // The file that takes the next record.
+  };
+
+  // Recovers what is there (recovery.h), hands it to `sink`, and starts a new file. The caller
+  // holds the directory's lock.
+  static Result<Opened> Open(const io::Env& env, const Framing& framing, JournalFiles& names,
+                             JournalOptions options, const RecoveryFloor& floor,
+                             const RecordSink& sink);
+  // Stops the tasks. Published records are in the ring or in a file; nothing is synced.
+  ~Journal();
+
+  // Gives the record its ids and copies it. Waits for room until `deadline`, then fails with
+  // kResourceExhausted. On any error no id was taken and nothing happened.
+  Result<Appended> Append(const Record& record, Instant deadline);
+  // Makes it visible and safe from a kill; returns when all records before it are, too.
+  void Publish(const Appended& appended);
+  // ok: the record is on the disk. kDeadlineExceeded and kIoError: it is published and not yet
+  // known to be durable.
+  Status WaitDurable(RecordId id, Instant deadline);
+  // ok: everything published before the call is on the disk.
+  Status Flush(Instant deadline);
+  // Ends the active file; the next record goes to a new one, whose number is returned.
+  Result<uint64_t> Roll(Instant deadline);
+  // The owner has the records of all files below `number` durable elsewhere: they count as
+  // durable here and are not synced any more.
+  void Retire(uint64_t number);
+
+  RecordId published_id() const { return RecordId{published_id_.load(std::memory_order_acquire)}; }
+  RecordId durable_id() const { return RecordId{durable_id_.load(std::memory_order_acquire)}; }
+  uint64_t active_offset() const;
+  // Why the journal stopped taking records; ok while healthy.
+  Status health() const;
+  JournalStats stats() const;
+
+  // Refuses new records, makes everything durable, stops. Where it ended, for the mark of an
+  // orderly close.
+  Result<DurableEnd> Close();
+
+ private:
+  static constexpr uint64_t kSlots = 1024;
+  static constexpr uint64_t kFlushBytes = uint64_t{256} << 10;
+
+  struct Slot {
+    uint64_t end_position = 0;
+    uint64_t end_id = 0;
+    std::atomic<bool> done{false};
+  };
+  // One file that may still get bytes or a sync.
+  struct FileSpan {
+    uint64_t number = 0;
+    uint64_t begin = 0;         // Its first position.
+    uint64_t end = UINT64_MAX;  // Behind its last; open for the active file.
+    uint64_t start = 0;         // Position of offset 0, modulo 2^64.
+    uint64_t last_id = 0;       // Of its last record, once ended.
+    OpenFacts open{};           // What its head says of the file before.
+    std::shared_ptr<io::File> file{};
+    bool dead = false;  // A write or sync failed: house rule 4.
+  };
+  struct Prepared {
+    uint64_t number = 0;
+    std::shared_ptr<io::File> file;
+  };
+  enum class Goal : uint8_t { kWrite, kSync };
+  // What the flusher should do now, and when to look again.
+  struct Due {
+    bool write = false;
+    bool sync = false;
+    bool mark = false;
+    Instant next = Instant::Never();
+  };
+
+  Journal(const io::Env& env, const Framing& framing, JournalFiles& names, JournalOptions options,
+          Identity identity, Ring ring);
+
+  // journal_open.cc
+  Status Begin(uint64_t previous_number, uint64_t previous_end, RecordId next_id);
+  Result<Prepared> PrepareFile();
+  void PreparerMain();
+
+  // journal.cc: intake
+  Status CheckIntake() AIDB_REQUIRES(ticket_mu_);
+  bool HasRoom(uint64_t bytes) const AIDB_REQUIRES(ticket_mu_);
+  Status WaitForRoom(Instant deadline) AIDB_REQUIRES(ticket_mu_);
+  void AskForNextFile();
+  Status RollLocked(Instant deadline) AIDB_REQUIRES(ticket_mu_);
+  Status StartFile(Prepared next, const OpenFacts& open) AIDB_REQUIRES(ticket_mu_);
+  Result<Appended> AppendDirect(const Record& record) AIDB_REQUIRES(ticket_mu_);
+  Status WriteDirect(uint64_t position, const Place& place, std::span<const std::byte> framed);
+  void AppendControl(ControlKind kind, const OpenFacts& open) AIDB_REQUIRES(ticket_mu_);
+  Appended TakeSlot(uint64_t bytes, uint32_t ids) AIDB_REQUIRES(ticket_mu_);
+  Place PlaceAt(uint64_t position) const AIDB_REQUIRES(ticket_mu_);
+  void EncodeInto(uint64_t position, uint64_t bytes, const Place& place, const Record& record);
+  void MarkDone(uint64_t slot);
+  void AdvancePublished();
+  void WaitDrained() AIDB_REQUIRES(ticket_mu_);
+  void NotifyRoom();
+  void KickFlusher();
+
+  // journal_drive.cc: output. The driver is whoever set driving_; it alone writes and syncs.
+  void FlusherMain();
+  Due DueNow(Instant now) AIDB_REQUIRES(io_mu_);
+  Status DriveUnlocked(Goal goal) AIDB_REQUIRES(io_mu_);
+  void BecomeDriver() AIDB_REQUIRES(io_mu_);
+  void StopDriving() AIDB_REQUIRES(io_mu_);
+  Status Drive(Goal goal);
+  Status WriteTo(uint64_t position);
+  Status SyncTo(uint64_t position, uint64_t id);
+  std::optional<FileSpan> SpanAt(uint64_t position);
+  void MarkDead(uint64_t number);
+  void AdvanceWritten(uint64_t position);
+  void AdvanceDurable(uint64_t position, uint64_t id);
+  void AppendIdleMark();
+
+  // journal_redrive.cc
+  Status Redrive(const Status& cause);
+  Status RedriveLocked(const Status& cause) AIDB_REQUIRES(ticket_mu_);
+  OpenFacts HeadAfter(const std::vector<FileSpan>& spans, uint64_t from) AIDB_REQUIRES(ticket_mu_);
+  Result<std::string> BytesOf(const FileSpan& span, uint64_t from, uint64_t to)
+      AIDB_REQUIRES(ticket_mu_);
+  Result<Prepared> WriteAnew(const std::vector<FileSpan>& spans, uint64_t from, uint64_t to,
+                             const OpenFacts& open, uint64_t& size) AIDB_REQUIRES(ticket_mu_);
+  Status Fail(const Status& cause);
+
+  const io::Env env_;
+  const Framing& framing_;
+  JournalFiles& names_;
+  const JournalOptions options_;
+  const Identity identity_;
+  Ring ring_;
+
+  // Intake. Lock order: ticket_mu_, then io_mu_ or prepare_mu_.
+  mutable Mutex ticket_mu_;
+  CondVar room_cv_;
+  uint64_t next_id_ AIDB_GUARDED_BY(ticket_mu_) = 1;
+  uint64_t reserved_ AIDB_GUARDED_BY(ticket_mu_) = 0;
+  uint64_t next_slot_ AIDB_GUARDED_BY(ticket_mu_) = 0;
+  uint64_t active_number_ AIDB_GUARDED_BY(ticket_mu_) = 0;
+  uint64_t active_start_ AIDB_GUARDED_BY(ticket_mu_) = 0;
+  uint64_t active_first_id_ AIDB_GUARDED_BY(ticket_mu_) = 1;
+  bool prepare_asked_ AIDB_GUARDED_BY(ticket_mu_) = false;  // For the file after the active one.
+  uint64_t file_turn_ AIDB_GUARDED_BY(ticket_mu_) = 0;
+  std::array<uint64_t, Ring::kFileSlots> turn_end_ AIDB_GUARDED_BY(ticket_mu_){};
+  bool exclusive_ AIDB_GUARDED_BY(ticket_mu_) = false;  // A direct record is being written.
+  bool closed_ AIDB_GUARDED_BY(ticket_mu_) = false;
+
+  // Shared without a lock. A slot belongs to its appender until `done` (release), then to the
+  // ratchet (acquire), which alone moves the published marks.
+  std::array<Slot, kSlots> slots_;
+  std::atomic<bool> ratchet_busy_{false};
+  std::atomic<uint64_t> published_slot_{0};
+  std::atomic<uint64_t> published_position_{0};  // Stored before published_id_.
+  std::atomic<uint64_t> published_id_{0};
+  std::atomic<uint64_t> written_position_{0};
+  std::atomic<uint64_t> durable_position_{0};
+  std::atomic<uint64_t> durable_id_{0};
+  std::atomic<int> room_waiters_{0};
+  std::atomic<int> publish_waiters_{0};
+  std::atomic<bool> flusher_parked_{false};
+  std::atomic<bool> flusher_kicked_{false};
+  std::atomic<bool> seen_sync_{false};         // Somebody waits for the disk: zero-fill ahead.
+  std::atomic<int64_t> unsynced_since_ns_{0};  // 0 = everything is durable.
+  std::atomic<uint64_t> idle_mark_end_{UINT64_MAX};
+  std::atomic<bool> stalled_{false};  // The disk is full: trouble_ says so.
+  std::atomic<bool> failed_{false};
+
+  mutable Mutex publish_mu_;
+  CondVar publish_cv_;
+
+  // Output.
+  mutable Mutex io_mu_;
+  CondVar driver_cv_;
+  CondVar flusher_cv_;
+  bool driving_ AIDB_GUARDED_BY(io_mu_) = false;
+  bool stopping_ AIDB_GUARDED_BY(io_mu_) = false;
+  std::deque<FileSpan> spans_ AIDB_GUARDED_BY(io_mu_);
+  Instant pending_since_ AIDB_GUARDED_BY(io_mu_) = Instant::Never();
+  Instant last_sync_ AIDB_GUARDED_BY(io_mu_) = Instant::Never();
+  Instant retry_at_ AIDB_GUARDED_BY(io_mu_){0};
+  Status trouble_ AIDB_GUARDED_BY(io_mu_);  // Passing: the disk is full.
+  Status failure_ AIDB_GUARDED_BY(io_mu_);  // For good: the first reason.
+  JournalStats stats_ AIDB_GUARDED_BY(io_mu_);
+
+  // Preparation of the next file.
+  mutable Mutex prepare_mu_;
+  CondVar prepare_cv_;
+  bool prepare_wanted_ AIDB_GUARDED_BY(prepare_mu_) = false;
+  bool prepare_stopping_ AIDB_GUARDED_BY(prepare_mu_) = false;
+  std::optional<Prepared> next_ AIDB_GUARDED_BY(prepare_mu_);
+  Status prepare_error_ AIDB_GUARDED_BY(prepare_mu_);
+
+  std::unique_ptr<io::Task> flusher_;
+  std::unique_ptr<io::Task> preparer_;
+};
+
+}  // namespace aidb::journal

@@ -1,0 +1,284 @@
+// The output side of the journal: the flusher, and the driver's two verbs, write and sync.
+//
+// One driver at a time (driving_). Order is kept by construction: bytes are written in order of
+// positions, and a later file is synced only after every earlier one.
+
+#include <algorithm>
+#include <utility>
+
+#include "aidb/base/check.h"
+#include "aidb/io/transfer.h"
+#include "aidb/journal/journal.h"
+
+namespace aidb::journal {
+namespace {
+
+constexpr Duration kWriteDelay = std::chrono::milliseconds(5);
+constexpr Duration kRetryDelay = std::chrono::milliseconds(100);
+constexpr Duration kIdleMarkDelay = std::chrono::seconds(1);
+constexpr uint64_t kWriteBytesMax = uint64_t{1} << 20;
+
+int64_t Micros(Duration d) {
+  return std::chrono::duration_cast<std::chrono::microseconds>(d).count();
+}
+
+}  // namespace
+
+void Journal::BecomeDriver() {
+  while (driving_) driver_cv_.Wait(io_mu_);
+  driving_ = true;
+}
+
+void Journal::StopDriving() {
+  driving_ = false;
+  driver_cv_.NotifyAll();
+}
+
+Status Journal::DriveUnlocked(Goal goal) {
+  AIDB_CHECK(!driving_);
+  driving_ = true;
+  io_mu_.unlock();
+  Status status = Drive(goal);
+  NotifyRoom();
+  io_mu_.lock();
+  StopDriving();
+  return status;
+}
+
+Status Journal::WaitDurable(RecordId id, Instant deadline) {
+  AIDB_CHECK(id <= published_id());
+  seen_sync_.store(true, std::memory_order_relaxed);
+  const auto durable = [&] { return durable_id_.load(std::memory_order_acquire) >= ToNumber(id); };
+  if (durable()) return {};
+  MutexLock lock(io_mu_);
+  while (!durable()) {
+    if (!failure_.ok()) return failure_;
+    if (driving_) {
+      if (!driver_cv_.WaitUntil(io_mu_, deadline)) {
+        return DeadlineExceeded("record " + std::to_string(ToNumber(id)) +
+                                " is published but not yet durable");
+      }
+      continue;
+    }
+    Status status = DriveUnlocked(Goal::kSync);
+    if (!status.ok() && !durable()) {
+      return IoError("record " + std::to_string(ToNumber(id)) +
+                     " is published but not yet durable: " + std::string(status.message()));
+    }
+  }
+  return {};
+}
+
+Status Journal::Flush(Instant deadline) { return WaitDurable(published_id(), deadline); }
+
+Status Journal::Drive(Goal goal) {
+  if (failed_.load(std::memory_order_acquire)) {
+    MutexLock lock(io_mu_);
+    return failure_;
+  }
+  // The id first: the position read after it covers at least that id.
+  const uint64_t id = published_id_.load(std::memory_order_acquire);
+  const uint64_t position = published_position_.load(std::memory_order_acquire);
+  const Instant begin = env_.clock.Now();
+  Status status = WriteTo(position);
+  if (status.ok() && goal == Goal::kSync) {
+    status = SyncTo(position, id);
+    if (status.ok()) {
+      // What came after `position` was written no earlier than this drive began.
+      const bool more = published_position_.load(std::memory_order_seq_cst) > position;
+      unsynced_since_ns_.store(more ? begin.ns : 0, std::memory_order_seq_cst);
+    }
+  }
+  MutexLock lock(io_mu_);
+  if (status.code() == StatusCode::kResourceExhausted) {
+    trouble_ = status;
+    stalled_.store(true, std::memory_order_release);
+  } else if (status.ok() && stalled_.load(std::memory_order_relaxed)) {
+    trouble_ = Status();
+    stalled_.store(false, std::memory_order_release);
+  }
+  return status;
+}
+
+std::optional<Journal::FileSpan> Journal::SpanAt(uint64_t position) {
+  MutexLock lock(io_mu_);
+  for (const FileSpan& span : spans_) {
+    if (position < span.end) return span;
+  }
+  return std::nullopt;
+}
+
+void Journal::MarkDead(uint64_t number) {
+  MutexLock lock(io_mu_);
+  for (FileSpan& span : spans_) {
+    if (span.number == number) span.dead = true;
+  }
+}
+
+void Journal::AdvanceWritten(uint64_t position) {
+  ring_.SetWritten(position);
+  written_position_.store(position, std::memory_order_seq_cst);
+}
+
+void Journal::AdvanceDurable(uint64_t position, uint64_t id) {
+  if (position > durable_position_.load(std::memory_order_relaxed)) {
+    ring_.SetDurable(position);
+    durable_position_.store(position, std::memory_order_seq_cst);
+  }
+  if (id > durable_id_.load(std::memory_order_relaxed)) {
+    durable_id_.store(id, std::memory_order_seq_cst);
+  }
+}
+
+Status Journal::WriteTo(uint64_t position) {
+  for (uint64_t at = written_position_.load(std::memory_order_relaxed); at < position;) {
+    const std::optional<FileSpan> span = SpanAt(at);
+    AIDB_CHECK(span.has_value());
+    if (span->dead) return Redrive(IoError("the file of the log failed before"));
+    const uint64_t count = std::min({position - at, span->end - at, kWriteBytesMax});
+    const Ring::Pieces pieces = ring_.At(at, count);
+    Status status = io::WriteFully(*span->file, at - span->start, pieces.first, pieces.second);
+    if (!status.ok()) {
+      // A full disk harms nobody: the same bytes are written again when there is room.
+      if (status.code() == StatusCode::kResourceExhausted) return status;
+      MarkDead(span->number);
+      return Redrive(status);
+    }
+    at += count;
+    AdvanceWritten(at);
+    MutexLock lock(io_mu_);
+    ++stats_.writes;
+  }
+  return {};
+}
+
+Status Journal::SyncTo(uint64_t position, uint64_t id) {
+  for (uint64_t at = durable_position_.load(std::memory_order_relaxed); at < position;) {
+    const std::optional<FileSpan> span = SpanAt(at);
+    AIDB_CHECK(span.has_value());
+    if (span->dead) return Redrive(IoError("the file of the log failed before"));
+    const Instant begin = env_.clock.Now();
+    const Status status = span->file->SyncData();
+    const Instant end = env_.clock.Now();
+    if (!status.ok()) {
+      MarkDead(span->number);
+      return Redrive(status);
+    }
+    at = std::min(position, span->end);
+    AdvanceDurable(at, span->end <= at ? span->last_id : 0);
+    MutexLock lock(io_mu_);
+    ++stats_.syncs;
+    stats_.sync_us += static_cast<uint64_t>(Micros(end - begin));
+    last_sync_ = end;
+    while (spans_.front().end <= at) spans_.pop_front();
+  }
+  AdvanceDurable(position, id);
+  return {};
+}
+
+void Journal::Retire(uint64_t number) {
+  io_mu_.lock();
+  BecomeDriver();
+  while (spans_.size() > 1 && spans_.front().number < number) {
+    const FileSpan& span = spans_.front();
+    if (written_position_.load(std::memory_order_relaxed) < span.end) AdvanceWritten(span.end);
+    AdvanceDurable(span.end, span.last_id);
+    spans_.pop_front();
+  }
+  StopDriving();
+  io_mu_.unlock();
+  NotifyRoom();
+}
+
+Journal::Due Journal::DueNow(Instant now) {
+  const uint64_t published = published_position_.load(std::memory_order_seq_cst);
+  const uint64_t written = written_position_.load(std::memory_order_relaxed);
+  const uint64_t durable = durable_position_.load(std::memory_order_relaxed);
+  const FlushStrategy& strategy = options_.strategy;
+  Due due;
+  if (now < retry_at_) {
+    due.next = retry_at_;
+    return due;
+  }
+  if (published > written) {
+    if (pending_since_ == Instant::Never()) pending_since_ = now;
+    const Instant at = pending_since_ + kWriteDelay;
+    due.write = now >= at || published - written >= kFlushBytes ||
+                room_waiters_.load(std::memory_order_relaxed) > 0;
+    due.next = std::min(due.next, at);
+  }
+  const bool only_mark = published == idle_mark_end_.load(std::memory_order_relaxed);
+  if (published > durable && !strategy.async() && !only_mark) {
+    int64_t since = unsynced_since_ns_.load(std::memory_order_seq_cst);
+    if (since == 0) {
+      since = now.ns;
+      unsynced_since_ns_.store(since, std::memory_order_seq_cst);
+    }
+    const uint64_t records =
+        published_id_.load(std::memory_order_relaxed) - durable_id_.load(std::memory_order_relaxed);
+    due.sync = published - durable >= ring_.size() / 2 ||
+               (strategy.records > 0 && records >= strategy.records) ||
+               room_waiters_.load(std::memory_order_relaxed) > 0;
+    if (strategy.interval > Duration{0}) {
+      const Instant at = Instant{since} + strategy.interval;
+      due.sync = due.sync || now >= at;
+      due.next = std::min(due.next, at);
+    }
+  }
+  if (published == durable && last_sync_ != Instant::Never()) {
+    const Instant at = last_sync_ + kIdleMarkDelay;
+    due.mark = now >= at;
+    due.next = std::min(due.next, at);
+  }
+  return due;
+}
+
+void Journal::FlusherMain() {
+  io_mu_.lock();
+  while (!stopping_) {
+    flusher_kicked_.store(false, std::memory_order_release);
+    const Instant now = env_.clock.Now();
+    const Due due = DueNow(now);
+    if (due.mark) {
+      last_sync_ = Instant::Never();  // One mark per burst.
+      io_mu_.unlock();
+      AppendIdleMark();
+      io_mu_.lock();
+    } else if (due.write || due.sync) {
+      if (driving_) {
+        driver_cv_.Wait(io_mu_);
+        continue;
+      }
+      pending_since_ = Instant::Never();
+      const Status status = DriveUnlocked(due.sync ? Goal::kSync : Goal::kWrite);
+      if (!status.ok()) retry_at_ = env_.clock.Now() + kRetryDelay;
+    } else if (due.next != Instant::Never()) {
+      flusher_cv_.WaitUntil(io_mu_, due.next);
+    } else {
+      // Parked: the next Publish wakes us. The mark is set before the last look, and a
+      // publisher looks for it after it has published, so one of the two sees the other.
+      flusher_parked_.store(true, std::memory_order_seq_cst);
+      const bool nothing = published_position_.load(std::memory_order_seq_cst) ==
+                           written_position_.load(std::memory_order_relaxed);
+      if (nothing && !stopping_) flusher_cv_.Wait(io_mu_);
+      flusher_parked_.store(false, std::memory_order_seq_cst);
+    }
+  }
+  io_mu_.unlock();
+}
+
+// A quiet journal carries the proof of all its records: the mark says that everything before it
+// is durable. It is not synced itself; it rides on the next sync or the kernel's write-back.
+void Journal::AppendIdleMark() {
+  MutexLock lock(ticket_mu_);
+  const bool idle = reserved_ == durable_position_.load(std::memory_order_seq_cst);
+  if (!idle || exclusive_ || closed_ || failed_.load(std::memory_order_acquire) || !HasRoom(256)) {
+    return;
+  }
+  idle_mark_end_.store(
+      reserved_ + framing_.ControlSize(ControlKind::kMark, reserved_ - active_start_),
+      std::memory_order_seq_cst);
+  AppendControl(ControlKind::kMark, {});
+}
+
+}  // namespace aidb::journal

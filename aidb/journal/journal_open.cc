@@ -1,0 +1,188 @@
+// Opening, preparing files ahead, and closing.
+
+#include <bit>
+#include <utility>
+
+#include "aidb/base/bytes.h"
+#include "aidb/base/check.h"
+#include "aidb/io/transfer.h"
+#include "aidb/journal/journal.h"
+#include "aidb/journal/recovery.h"
+
+namespace aidb::journal {
+namespace {
+
+constexpr Duration kRetryDelay = std::chrono::milliseconds(100);
+constexpr uint64_t kZeroFillBytes = uint64_t{1} << 20;
+
+Identity NewIdentity(Random& random) {
+  Identity identity;
+  StoreLe<uint64_t>(identity.uuid.data(), random.Next());
+  StoreLe<uint64_t>(identity.uuid.data() + 8, random.Next());
+  return identity;
+}
+
+Status ZeroFill(io::File& file, uint64_t bytes) {
+  const std::vector<std::byte> zeros(kZeroFillBytes);
+  for (uint64_t at = 0; at < bytes; at += kZeroFillBytes) {
+    const uint64_t count = std::min(kZeroFillBytes, bytes - at);
+    AIDB_RETURN_IF_ERROR(io::WriteFully(file, at, std::span(zeros).first(count)));
+  }
+  return file.SyncAll();
+}
+
+}  // namespace
+
+Journal::Journal(const io::Env& env, const Framing& framing, JournalFiles& names,
+                 JournalOptions options, Identity identity, Ring ring)
+    : env_(env),
+      framing_(framing),
+      names_(names),
+      options_(std::move(options)),
+      identity_(identity),
+      ring_(std::move(ring)) {}
+
+Result<Journal::Opened> Journal::Open(const io::Env& env, const Framing& framing,
+                                      JournalFiles& names, JournalOptions options,
+                                      const RecoveryFloor& floor, const RecordSink& sink) {
+  AIDB_CHECK(std::has_single_bit(options.ring_bytes));
+  io::FileSystem& files = env.files;
+  AIDB_ASSIGN_OR_RETURN(const std::optional<Identity> stored,
+                        ReadIdentity(files, options.directory));
+  if (!stored && floor.number != 0) {
+    return Corruption(io::JoinPath(options.directory, "JOURNAL") +
+                      ": is missing, and without it the log cannot be read");
+  }
+  Identity identity = stored ? *stored : NewIdentity(env.random);
+  AIDB_ASSIGN_OR_RETURN(Ring ring, Ring::Open(files, options.directory, options.ring_bytes));
+
+  Opened opened;
+  std::optional<RingRemains> remains;
+  if (ring.durable_memory()) {
+    auto found = ring.Remains(files.BootId());
+    if (found.ok()) {
+      remains = *std::move(found);
+    } else if (floor.clean_end || !stored) {
+      opened.report.notes.emplace_back("the ring is damaged; it held nothing that matters");
+    } else {
+      return std::move(found).status().Annotate(options.directory);
+    }
+  }
+  const RecoveryInput input{files, framing, names, options, floor, identity};
+  AIDB_ASSIGN_OR_RETURN(const Recovered recovered,
+                        Recover(input, ring, remains, sink, opened.report));
+  // Recovery is durable: from here on the old ring must not be adopted again.
+  ++identity.generation;
+  AIDB_RETURN_IF_ERROR(WriteIdentity(files, options.directory, identity));
+  ring.Reset(identity.uuid, identity.generation, files.BootId());
+
+  opened.journal.reset(
+      new Journal(env, framing, names, std::move(options), identity, std::move(ring)));
+  AIDB_RETURN_IF_ERROR(
+      opened.journal->Begin(recovered.last_number, recovered.last_end, recovered.next_id));
+  {
+    MutexLock lock(opened.journal->ticket_mu_);
+    opened.active_number = opened.journal->active_number_;
+  }
+  return opened;
+}
+
+Status Journal::Begin(uint64_t previous_number, uint64_t previous_end, RecordId next_id) {
+  AIDB_ASSIGN_OR_RETURN(Prepared first, PrepareFile());
+  {
+    MutexLock lock(ticket_mu_);
+    next_id_ = ToNumber(next_id);
+    published_id_.store(next_id_ - 1, std::memory_order_release);
+    durable_id_.store(next_id_ - 1, std::memory_order_release);
+    AIDB_RETURN_IF_ERROR(StartFile(std::move(first), {.previous_number = previous_number,
+                                                      .previous_end = previous_end,
+                                                      .previous_durable = previous_end,
+                                                      .first_id = next_id}));
+  }
+  flusher_ = env_.executor.Start("journal-flush", [this] { FlusherMain(); });
+  preparer_ = env_.executor.Start("journal-prepare", [this] { PreparerMain(); });
+  return {};
+}
+
+// Creates the next file ahead: under its own name only when its directory entry is durable, so
+// that it may receive records at once. Once somebody waits for the disk the file is also filled
+// with zeros: a sync then writes no metadata.
+Result<Journal::Prepared> Journal::PrepareFile() {
+  const uint64_t number = names_.NextNumber();
+  const std::string path = io::JoinPath(options_.directory, names_.NameOf(number));
+  AIDB_ASSIGN_OR_RETURN(std::shared_ptr<io::File> file,
+                        env_.files.Open(path, io::OpenMode::kCreateNew));
+  Status status;
+  if (seen_sync_.load(std::memory_order_relaxed)) status = ZeroFill(*file, options_.file_bytes);
+  if (status.ok()) status = env_.files.SyncDirectory(options_.directory);
+  if (!status.ok()) {
+    static_cast<void>(env_.files.Remove(path));  // Empty: recovery drops what stays behind.
+    return std::move(status).Annotate("prepare log file " + path);
+  }
+  return Prepared{.number = number, .file = std::move(file)};
+}
+
+void Journal::PreparerMain() {
+  prepare_mu_.lock();
+  while (!prepare_stopping_) {
+    if (next_ || !prepare_wanted_) {
+      prepare_cv_.Wait(prepare_mu_);
+      continue;
+    }
+    prepare_mu_.unlock();
+    auto prepared = PrepareFile();
+    prepare_mu_.lock();
+    prepare_error_ = prepared.status();
+    if (prepared.ok()) {
+      next_ = *std::move(prepared);
+      prepare_wanted_ = false;
+    }
+    prepare_mu_.unlock();
+    NotifyRoom();
+    prepare_mu_.lock();
+    if (!prepare_error_.ok() && !prepare_stopping_) {
+      static_cast<void>(prepare_cv_.WaitUntil(prepare_mu_, env_.clock.Now() + kRetryDelay));
+    }
+  }
+  prepare_mu_.unlock();
+}
+
+Result<DurableEnd> Journal::Close() {
+  {
+    MutexLock lock(ticket_mu_);
+    while (exclusive_) room_cv_.Wait(ticket_mu_);
+    closed_ = true;
+    WaitDrained();
+  }
+  Status status;
+  {
+    MutexLock lock(io_mu_);
+    BecomeDriver();
+    io_mu_.unlock();
+    status = Drive(Goal::kSync);
+    io_mu_.lock();
+    StopDriving();
+  }
+  NotifyRoom();
+  AIDB_RETURN_IF_ERROR(status);
+  MutexLock lock(ticket_mu_);
+  return DurableEnd{.number = active_number_, .offset = reserved_ - active_start_};
+}
+
+Journal::~Journal() {
+  {
+    MutexLock lock(io_mu_);
+    stopping_ = true;
+    flusher_cv_.NotifyAll();
+    driver_cv_.NotifyAll();
+  }
+  {
+    MutexLock lock(prepare_mu_);
+    prepare_stopping_ = true;
+    prepare_cv_.NotifyAll();
+  }
+  if (flusher_) flusher_->Join();
+  if (preparer_) preparer_->Join();
+}
+
+}  // namespace aidb::journal

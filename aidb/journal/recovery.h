@@ -1,0 +1,46 @@
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "aidb/io/env.h"
+#include "aidb/journal/identity.h"
+#include "aidb/journal/options.h"
+#include "aidb/journal/ring.h"
+
+namespace aidb::journal {
+
+struct RecoveryInput {
+  io::FileSystem& files;
+  const Framing& framing;
+  const JournalFiles& names;
+  const JournalOptions& options;
+  const RecoveryFloor& floor;
+  const Identity& identity;
+};
+
+// Where the journal goes on.
+struct Recovered {
+  uint64_t last_number = 0;  // The file that the next one continues; 0 = none.
+  uint64_t last_end = 0;
+  RecordId next_id{};
+};
+
+// Brings the directory to a state whose every record is durable, hands the records to `sink`,
+// and reports. Steps, each repeatable after a crash in any of them:
+//
+//   1  write what the ring holds and the files lack to its place
+//   2  follow the chain: each file's first record names its predecessor and how much of it
+//      counts; the newest file that has one is the head
+//   3  read the files in order; at the first bad record X decide:
+//        a later piece, file, manifest or ring word proves X durable  -> kCorruption, nothing cut
+//        otherwise                                   -> cut at X; what is cut goes to quarantine/
+//   4  write again whatever no evidence proves durable (after a crash the page cache may show
+//      what the disk refused), and sync
+//
+// `ring` is what an earlier life left, if anything.
+Result<Recovered> Recover(const RecoveryInput& input, Ring& ring,
+                          const std::optional<RingRemains>& remains, const RecordSink& sink,
+                          RecoveryReport& report);
+
+}  // namespace aidb::journal
