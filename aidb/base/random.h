@@ -44,7 +44,8 @@ class Rng {
 
   // Uniform in [0, n); n > 0. The bias of the multiply-shift is below n / 2^64.
   uint64_t Below(uint64_t n) {
-    return static_cast<uint64_t>((static_cast<unsigned __int128>(Next()) * n) >> 64);
+    __extension__ using Wide = unsigned __int128;  // Not ISO; both compilers have it.
+    return static_cast<uint64_t>((static_cast<Wide>(Next()) * n) >> 64);
   }
   // Uniform in [low, high], both included.
   uint64_t Between(uint64_t low, uint64_t high) { return low + Below(high - low + 1); }
