@@ -1,60 +1,44 @@
 #include "aidb/base/crc32c.h"
 
-#include <array>
-
-#include "aidb/base/bytes.h"
-
-#if defined(__x86_64__)
-#include <nmmintrin.h>
-#endif
+#include "aidb/base/cpu.h"
+#include "aidb/base/crc_paths.h"
 
 namespace aidb {
-namespace {
 
-constexpr uint32_t kPolynomial = 0x82F63B78;  // Reflected.
+using P = internal::Crc32cPolynomial;
 
-constexpr std::array<uint32_t, 256> MakeTable() {
-  std::array<uint32_t, 256> table{};
-  for (uint32_t i = 0; i < 256; ++i) {
-    uint32_t crc = i;
-    for (int bit = 0; bit < 8; ++bit) crc = (crc >> 1) ^ ((crc & 1) != 0 ? kPolynomial : 0);
-    table[i] = crc;
-  }
-  return table;
-}
-
-uint32_t ExtendPlain(uint32_t crc, std::string_view bytes) {
-  static constexpr std::array<uint32_t, 256> kTable = MakeTable();
-  for (const char c : bytes) crc = (crc >> 8) ^ kTable[(crc ^ static_cast<uint8_t>(c)) & 0xFF];
-  return crc;
-}
-
+std::span<const internal::CrcPath<uint32_t>> internal::Crc32cPaths() {
+  static constexpr CrcPath<uint32_t> kPaths[] = {
+      {"plain", P::ExtendPlain},
 #if defined(__x86_64__)
-__attribute__((target("sse4.2"))) uint32_t ExtendSse42(uint32_t crc, std::string_view bytes) {
-  uint64_t state = crc;
-  const char* at = bytes.data();
-  size_t left = bytes.size();
-  for (; left >= 8; at += 8, left -= 8) state = _mm_crc32_u64(state, LoadLe<uint64_t>(at));
-  auto narrow = static_cast<uint32_t>(state);
-  for (; left > 0; ++at, --left) narrow = _mm_crc32_u8(narrow, static_cast<uint8_t>(*at));
-  return narrow;
-}
+      {"sse42", ExtendCrc32cSse42},
+      {"avx512", ExtendCrc32cAvx512},
 #endif
-
-using Extend = uint32_t (*)(uint32_t, std::string_view);
-
-Extend Choose() {
-#if defined(__x86_64__)
-  if (__builtin_cpu_supports("sse4.2")) return ExtendSse42;
-#endif
-  return ExtendPlain;
+  };
+  const CpuLevel level = CpuLevelInUse();
+  if (level >= CpuLevel::kAvx512) return std::span(kPaths).first(3);
+  if (level >= CpuLevel::kSse42) return std::span(kPaths).first(2);
+  return std::span(kPaths).first(1);
 }
-
-}  // namespace
 
 uint32_t ExtendCrc32c(uint32_t crc, std::string_view bytes) {
-  static const Extend kExtend = Choose();
+  static const auto kExtend = internal::Crc32cPaths().back().extend;
   return ~kExtend(~crc, bytes);
+}
+
+uint32_t CombineCrc32c(uint32_t crc_a, uint32_t crc_b, uint64_t len_b) {
+  // kSquares[i] = x^(8 * 2^i) mod P: one byte, two bytes, four bytes, …
+  static constexpr auto kSquares = [] {
+    std::array<uint32_t, 64> squares{};
+    squares[0] = P::PowerOfX(8);
+    for (size_t i = 1; i < 64; ++i) squares[i] = P::Times(squares[i - 1], squares[i - 1]);
+    return squares;
+  }();
+  // The inversions at start and end cancel out: only crc_a's remainder moves over b's bytes.
+  for (size_t i = 0; len_b != 0; ++i, len_b >>= 1) {
+    if ((len_b & 1) != 0) crc_a = P::Times(crc_a, kSquares[i]);
+  }
+  return crc_a ^ crc_b;
 }
 
 }  // namespace aidb

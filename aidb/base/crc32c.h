@@ -13,6 +13,10 @@ namespace aidb {
 uint32_t ExtendCrc32c(uint32_t crc, std::string_view bytes);
 inline uint32_t Crc32c(std::string_view bytes) { return ExtendCrc32c(0, bytes); }
 
+// The checksum of a concatenation from those of its parts: of a whole file from those of its
+// blocks, in any order and by any number of threads. About log2(len_b) multiplications.
+uint32_t CombineCrc32c(uint32_t crc_a, uint32_t crc_b, uint64_t len_b);
+
 // A checksum that is stored beside the bytes it covers is masked first: the CRC of bytes that
 // contain their own CRC is a constant, which would hide errors (LevelDB's rule).
 inline constexpr uint32_t kCrcMaskDelta = 0xA282EAD8;
