@@ -10,7 +10,11 @@
 # may include them (tools/tidy.py).
 function(aidb_module name)
   cmake_parse_arguments(arg "" "" "HEADERS;SOURCES;DEPS;TESTS;TEST_DEPS;BENCHES;FUZZERS" ${ARGN})
-  foreach(dep IN LISTS arg_DEPS arg_TEST_DEPS)
+  set(deps ${arg_DEPS})
+  if(AIDB_TESTS OR AIDB_BENCHES OR AIDB_FUZZ)  # Else aidb::testing is not there, nor needed.
+    list(APPEND deps ${arg_TEST_DEPS})
+  endif()
+  foreach(dep IN LISTS deps)
     if(dep MATCHES "^aidb::" AND NOT TARGET ${dep})
       message(FATAL_ERROR
         "aidb::${name} depends on ${dep}, which is not below it in aidb/CMakeLists.txt.")
