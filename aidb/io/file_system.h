@@ -44,10 +44,11 @@ class File {
   // SyncData, and all metadata (fsync).
   virtual Status SyncAll() = 0;
   virtual Status Truncate(uint64_t size) = 0;
-  // Reserves space without changing what is read. A promise the disk may still break at sync.
+  // Reserves space up to `size`; neither the bytes nor Size change. A promise the disk may still
+  // break at sync, and where it cannot be made at all this succeeds and does nothing.
   virtual Status Allocate(uint64_t size) = 0;
   virtual Result<uint64_t> Size() const = 0;
-  // May fail; the descriptor is gone either way.
+  // May fail; the descriptor is gone either way. No other call may be running, none may follow.
   virtual Status Close() = 0;
   // For messages.
   virtual std::string_view path() const = 0;
@@ -84,39 +85,51 @@ enum class RegionSupport : unsigned char {
   kRefused,  // Copy-on-write or network file systems.
 };
 
+// Errors name the operation and the path. Besides what the methods say: kInvalidArgument when a
+// name is missing, taken or of the wrong kind (the caller's view of the directory is wrong),
+// kResourceExhausted when the disk is full or no descriptor is left, kPermissionDenied,
+// kUnavailable on a read-only file system, and kIoError for everything else.
+//
 // Thread safety: any thread may call any method.
 // Lifetime: outlives every File it opened.
 class FileSystem {
  public:
   virtual ~FileSystem() = default;
 
-  // kInvalidArgument when kCreateNew finds a file or the others find none: both are the
-  // caller's view of the directory being wrong.
+  // kInvalidArgument when kCreateNew finds a file or the others find none, or no regular file.
+  // Mode 0600. A symbolic link is not followed.
   virtual Result<std::unique_ptr<File>> Open(std::string_view path, OpenMode mode) = 0;
   virtual Result<bool> Exists(std::string_view path) const = 0;
   // Names, without the directory, in byte order.
   virtual Result<std::vector<std::string>> List(std::string_view directory) const = 0;
-  // Succeeds when it is there already. Not recursive. Mode 0700.
+  // Succeeds when it is there already, unless others could exchange our files in it: a directory
+  // that is a symbolic link, belongs to another user or is writable by everybody is
+  // kPermissionDenied. Not recursive. Mode 0700.
   virtual Status CreateDirectory(std::string_view path) = 0;
-  // Replaces `to` atomically. Both in the same directory.
+  // Replaces `to` atomically. kInvalidArgument unless both are in the same directory, or when
+  // there is no `from`.
   virtual Status Rename(std::string_view from, std::string_view to) = 0;
   // A file or an empty directory. kInvalidArgument when there is none.
   virtual Status Remove(std::string_view path) = 0;
-  // A second name for the same file.
+  // A second name for the same file. kInvalidArgument when `to` is taken.
   virtual Status Link(std::string_view from, std::string_view to) = 0;
   // Makes creations, renames, removals and links in this directory durable.
   virtual Status SyncDirectory(std::string_view path) = 0;
   // Takes the lock file `path`, creating it. kUnavailable "already open by pid N" when another
-  // process, or another call in this one, holds it in a mode that excludes this one.
+  // process, or another call in this one, holds it in a mode that excludes this one. Shared locks
+  // leave no pid behind; their refusal says "already open for reading". The directory that holds
+  // `path` must be one that CreateDirectory accepts. A child forked without exec keeps the lock.
   virtual Result<std::unique_ptr<DirectoryLock>> Lock(std::string_view path, LockMode mode) = 0;
   // Bytes that an ordinary user may still write on the file system of `path`.
   virtual Result<uint64_t> FreeBytes(std::string_view path) const = 0;
 
   // Opens or creates the region file `path` of exactly `size_bytes` (a multiple of 4096). A new
   // one, or one of another size, is made zero-filled and synced before it is mapped; an existing
-  // one keeps its bytes. kUnavailable where RegionSupportAt says kRefused.
+  // one keeps its bytes. Its name is durable after SyncDirectory. kUnavailable where
+  // RegionSupportAt says kRefused.
   virtual Result<std::unique_ptr<SharedRegion>> OpenRegion(std::string_view path,
                                                            uint64_t size_bytes) = 0;
+  // About `path`, or its directory while there is no such file.
   virtual RegionSupport RegionSupportAt(std::string_view path) const = 0;
   // Changes with every start of the kernel: equal ids mean that the page cache is the same one.
   virtual std::string BootId() const = 0;
