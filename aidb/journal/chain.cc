@@ -65,14 +65,6 @@ Result<Chain> FindChain(const RecoveryInput& input) {
     AIDB_ASSIGN_OR_RETURN(FoundFile found, Inspect(input, *number, name));
     all.push_back(std::move(found));
   }
-  if (input.floor.number != 0 && std::none_of(all.begin(), all.end(), [&](const FoundFile& f) {
-        return f.number == input.floor.number;
-      })) {
-    return Corruption(
-        io::JoinPath(input.options.directory, input.names.NameOf(input.floor.number)) +
-        ": is missing, and the records from id " + std::to_string(ToNumber(input.floor.first_id)) +
-        " on begin there");
-  }
   std::sort(all.begin(), all.end(),
             [](const FoundFile& a, const FoundFile& b) { return a.number < b.number; });
 

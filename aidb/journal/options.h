@@ -71,7 +71,7 @@ struct RecoveryFloor {
   // The id that the first record of that file must have.
   RecordId first_id{1};
   // Set when the journal was closed in order: where it ended.
-  std::optional<DurableEnd> clean_end;
+  std::optional<DurableEnd> clean_end{};
 };
 
 // Gets every recovered record once, in order of ids. An error ends the recovery with it.

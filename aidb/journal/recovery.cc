@@ -354,6 +354,15 @@ Result<Recovered> Recovery::Run() {
 Result<Recovered> Recover(const RecoveryInput& input, Ring& ring,
                           const std::optional<RingRemains>& remains, const RecordSink& sink,
                           RecoveryReport& report) {
+  if (input.floor.number != 0) {
+    const std::string path =
+        io::JoinPath(input.options.directory, input.names.NameOf(input.floor.number));
+    AIDB_ASSIGN_OR_RETURN(const bool exists, input.files.Exists(path));
+    if (!exists) {
+      return Corruption(path + ": is missing, and the records from id " +
+                        std::to_string(ToNumber(input.floor.first_id)) + " on begin there");
+    }
+  }
   Recovery recovery(input, sink, report);
   if (remains && !input.floor.clean_end) {
     if (remains->uuid != input.identity.uuid) {
