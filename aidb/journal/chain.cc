@@ -9,7 +9,9 @@ namespace {
 
 Result<FoundFile> Inspect(const RecoveryInput& input, uint64_t number, std::string name) {
   const std::string path = io::JoinPath(input.options.directory, name);
-  AIDB_ASSIGN_OR_RETURN(auto file, input.files.Open(path, io::OpenMode::kReadWrite));
+  AIDB_ASSIGN_OR_RETURN(
+      auto file,
+      input.files.Open(path, input.read_only ? io::OpenMode::kRead : io::OpenMode::kReadWrite));
   AIDB_ASSIGN_OR_RETURN(const uint64_t size, file->Size());
   FoundFile found;
   found.number = number;

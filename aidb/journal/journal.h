@@ -105,8 +105,8 @@ class Journal {
   Status health() const;
   JournalStats stats() const;
 
-  // Refuses new records, makes everything durable, stops. Where it ended, for the mark of an
-  // orderly close.
+  // Refuses new records, makes everything durable, stops its tasks. Where it ended, for the mark
+  // of an orderly close. The marks stay readable.
   Result<DurableEnd> Close();
 
  private:
@@ -149,6 +149,7 @@ class Journal {
   Status Begin(uint64_t previous_number, uint64_t previous_end, RecordId next_id);
   Result<Prepared> PrepareFile();
   void PreparerMain();
+  void StopTasks();
 
   // journal.cc: intake
   Status CheckIntake() AIDB_REQUIRES(ticket_mu_);

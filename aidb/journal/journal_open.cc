@@ -164,12 +164,15 @@ Result<DurableEnd> Journal::Close() {
     StopDriving();
   }
   NotifyRoom();
+  StopTasks();
   AIDB_RETURN_IF_ERROR(status);
   MutexLock lock(ticket_mu_);
   return DurableEnd{.number = active_number_, .offset = reserved_ - active_start_};
 }
 
-Journal::~Journal() {
+Journal::~Journal() { StopTasks(); }
+
+void Journal::StopTasks() {
   {
     MutexLock lock(io_mu_);
     stopping_ = true;
@@ -181,8 +184,8 @@ Journal::~Journal() {
     prepare_stopping_ = true;
     prepare_cv_.NotifyAll();
   }
-  if (flusher_) flusher_->Join();
-  if (preparer_) preparer_->Join();
+  flusher_.reset();  // Joins.
+  preparer_.reset();
 }
 
 }  // namespace aidb::journal

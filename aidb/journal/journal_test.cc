@@ -1,7 +1,5 @@
 #include "aidb/journal/journal.h"
 
-#include <gtest/gtest.h>
-
 #include <algorithm>
 #include <cstdio>
 #include <fstream>
@@ -10,6 +8,8 @@
 #include <string>
 #include <thread>
 #include <vector>
+
+#include <gtest/gtest.h>
 
 #include "aidb/io/faulty/faulty_file_system.h"
 #include "aidb/io/posix/posix_env.h"
@@ -43,8 +43,8 @@ std::string ReadFile(const std::string& path) {
   return {std::istreambuf_iterator<char>(file), {}};
 }
 void WriteFile(const std::string& path, std::string_view bytes) {
-  std::ofstream(path, std::ios::binary | std::ios::trunc).write(bytes.data(),
-                                                                static_cast<long>(bytes.size()));
+  std::ofstream(path, std::ios::binary | std::ios::trunc)
+      .write(bytes.data(), static_cast<long>(bytes.size()));
 }
 
 // A journal in a directory, opened again and again.
@@ -62,7 +62,7 @@ class JournalTest : public ::testing::Test {
     auto opened = Journal::Open(
         {files_, posix_.env().clock, posix_.env().executor, posix_.env().random, log_}, framing_,
         names_, options_, floor_,
-        [&](RecordId first, uint32_t ids, std::string_view payload) -> Status {
+        [&](uint64_t, RecordId first, uint32_t ids, std::string_view payload) -> Status {
           for (uint32_t i = 0; i < ids; ++i) replayed_[ToNumber(first) + i] = payload;
           return {};
         });

@@ -75,7 +75,8 @@ struct RecoveryFloor {
 };
 
 // Gets every recovered record once, in order of ids. An error ends the recovery with it.
-using RecordSink = std::function<Status(RecordId first_id, uint32_t ids, std::string_view payload)>;
+using RecordSink = std::function<Status(uint64_t file_number, RecordId first_id, uint32_t ids,
+                                        std::string_view payload)>;
 
 enum class Verdict : uint8_t {
   kClean,       // Ends where its successor says, or with nothing behind.

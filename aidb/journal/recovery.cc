@@ -4,9 +4,11 @@
 #include <utility>
 #include <vector>
 
+#include "aidb/base/check.h"
 #include "aidb/io/transfer.h"
 #include "aidb/journal/chain.h"
 #include "aidb/journal/quarantine.h"
+#include "aidb/journal/replay.h"
 
 namespace aidb::journal {
 namespace {
@@ -63,6 +65,7 @@ class Recovery {
   Status DropLeftover(FoundFile& file, uint64_t head_number);
   // Writes [proven, end) again and syncs the file.
   Status Harden(FoundFile& file, uint64_t proven, uint64_t end);
+  Result<Recovered> RunReadOnly();
   // Reads, judges, cuts and hardens the chain in order; `kept` files of it stay.
   Status ReadChain(Recovered& state, size_t& kept);
   Status Lost(const std::string& path, uint64_t offset, const std::string& reason,
@@ -181,7 +184,7 @@ Result<Recovery::End> Recovery::Read(FoundFile& file, uint64_t limit, FileReport
     }
     if (record) {
       AIDB_RETURN_IF_ERROR(
-          sink_(parsed.first_id, parsed.ids, parsed.payload)
+          sink_(file.number, parsed.first_id, parsed.ids, parsed.payload)
               .Annotate(PathOf(file) + " at offset " + std::to_string(end.offset)));
       next_id_ = next_id_ + parsed.ids;
       ++report.records;
@@ -325,6 +328,7 @@ Result<Recovered> Recovery::Run() {
     proof_.ends.push_back({*input_.floor.clean_end, "the mark of an orderly close"});
   }
   AIDB_ASSIGN_OR_RETURN(chain_, FindChain(input_));
+  if (input_.read_only) return RunReadOnly();
   const auto names_previous = [&](const FoundFile& file) {
     if (!file.has_open) return;
     proof_.ends.push_back(
@@ -349,7 +353,52 @@ Result<Recovered> Recovery::Run() {
   return state;
 }
 
+// Reads every file to where the next one, or the mark of the close, says that it ends.
+Result<Recovered> Recovery::RunReadOnly() {
+  next_id_ = input_.floor.first_id;
+  const DurableEnd& clean_end = *input_.floor.clean_end;
+  Recovered state;
+  for (size_t i = 0; i < chain_.files.size(); ++i) {
+    FoundFile& file = chain_.files[i];
+    const bool last = i + 1 == chain_.files.size();
+    const uint64_t limit = last ? clean_end.offset : chain_.files[i + 1].open.previous_end;
+    FileReport report{.number = file.number};
+    AIDB_ASSIGN_OR_RETURN(const End end, Read(file, limit, report));
+    if (!end.complete) {
+      return Lost(PathOf(file), end.offset, end.fill ? "nothing is written there" : end.reason,
+                  "the mark of an orderly close", limit);
+    }
+    state.last_number = file.number;
+    state.last_end = end.offset;
+  }
+  if (state.last_number != clean_end.number) {
+    return Corruption(
+        io::JoinPath(input_.options.directory, input_.names.NameOf(clean_end.number)) +
+        ": the log that the store was closed with is damaged at offset 0");
+  }
+  state.next_id = next_id_;
+  return state;
+}
+
 }  // namespace
+
+Result<RecordId> ReplayClosed(const io::Env& env, const Framing& framing, const JournalFiles& names,
+                              const JournalOptions& options, const RecoveryFloor& floor,
+                              const RecordSink& sink) {
+  AIDB_CHECK(floor.clean_end.has_value());
+  AIDB_ASSIGN_OR_RETURN(const std::optional<Identity> identity,
+                        ReadIdentity(env.files, options.directory));
+  if (!identity) {
+    return Corruption(io::JoinPath(options.directory, "JOURNAL") +
+                      ": is missing, and without it the log cannot be read");
+  }
+  const RecoveryInput input{env.files, framing,           names, options, floor,
+                            *identity, /*read_only=*/true};
+  RecoveryReport report;
+  Recovery recovery(input, sink, report);
+  AIDB_ASSIGN_OR_RETURN(const Recovered recovered, recovery.Run());
+  return recovered.next_id;
+}
 
 Result<Recovered> Recover(const RecoveryInput& input, Ring& ring,
                           const std::optional<RingRemains>& remains, const RecordSink& sink,

@@ -17,6 +17,8 @@ struct RecoveryInput {
   const JournalOptions& options;
   const RecoveryFloor& floor;
   const Identity& identity;
+  // Change nothing: for a journal that was closed in order.
+  bool read_only = false;
 };
 
 // Where the journal goes on.

@@ -40,8 +40,8 @@ class ToyFraming final : public Framing {
     Frame(place, static_cast<uint8_t>(kOpenType + static_cast<uint8_t>(kind)), 0, payload, out);
   }
 
-  Parsed Parse(std::string_view bytes, bool more_follows, uint64_t offset,
-               const FileIdentity& file, std::string& /*scratch*/) const override {
+  Parsed Parse(std::string_view bytes, bool more_follows, uint64_t offset, const FileIdentity& file,
+               std::string& /*scratch*/) const override {
     Parsed parsed;
     if (bytes.substr(0, kHeaderBytes).find_first_not_of('\0') == std::string_view::npos) {
       parsed.kind = ParseKind::kFill;
