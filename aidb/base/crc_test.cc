@@ -1,3 +1,4 @@
+#include <cstdlib>
 #include <string>
 #include <vector>
 
@@ -156,6 +157,32 @@ TEST(CpuLevel, IsNeverAboveWhatTheMachineCanDo) {
   EXPECT_EQ(ParseCpuLevel("avx512"), CpuLevel::kAvx512);
   EXPECT_EQ(ParseCpuLevel("AVX512"), std::nullopt);
   EXPECT_EQ(ParseCpuLevel(""), std::nullopt);
+}
+
+// The level is read once per process, so each expectation runs in a process of its own.
+TEST(CpuLevel, IsLoweredByTheEnvironment) {
+  GTEST_FLAG_SET(death_test_style, "threadsafe");
+  const char* const variable = std::getenv("AIDB_CPU");
+  const std::string before = variable == nullptr ? "" : variable;
+  const auto quit_with_paths = [] {
+    const bool same_values =
+        Crc32c("123456789") == 0xE3069283 && Crc64Nvme("123456789") == 0xAE8B14860A799888;
+    std::_Exit(same_values ? static_cast<int>(internal::Crc32cPaths().size()) : 100);
+  };
+
+  ::setenv("AIDB_CPU", "baseline", /*replace=*/1);
+  EXPECT_EXIT(quit_with_paths(), testing::ExitedWithCode(1), "");
+  ::setenv("AIDB_CPU", "avx2", /*replace=*/1);
+  const int paths = DetectCpuLevel() >= CpuLevel::kSse42 ? 2 : 1;
+  EXPECT_EXIT(quit_with_paths(), testing::ExitedWithCode(paths), "");
+  ::setenv("AIDB_CPU", "fast", /*replace=*/1);
+  EXPECT_DEATH(quit_with_paths(), "AIDB_CPU is one of baseline, sse42, avx2, avx512");
+
+  if (variable == nullptr) {
+    ::unsetenv("AIDB_CPU");
+  } else {
+    ::setenv("AIDB_CPU", before.c_str(), /*replace=*/1);
+  }
 }
 
 }  // namespace
