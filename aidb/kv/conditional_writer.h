@@ -5,6 +5,7 @@
 
 #include "aidb/base/result.h"
 #include "aidb/kv/options.h"
+#include "aidb/kv/snapshot.h"
 #include "aidb/kv/types.h"
 #include "aidb/kv/write_batch.h"
 
@@ -12,9 +13,11 @@ namespace aidb::kv {
 
 // What must not have changed since a snapshot.
 struct Precondition {
-  Sequence since{};
-  std::vector<std::string> keys;
-  std::vector<ScanRange> ranges;  // No key inside written, deleted or created.
+  // Of the same store, not null. Alive, because a backend may forget that a key was deleted once
+  // no snapshot can see what it held before.
+  const Snapshot* since = nullptr;
+  std::vector<std::string> keys = {};
+  std::vector<ScanRange> ranges = {};  // No key inside written, deleted or created.
 };
 
 // Writes only if nothing got in between: what optimistic transactions stand on.
@@ -23,7 +26,8 @@ struct Precondition {
 class ConditionalWriter {
  public:
   virtual ~ConditionalWriter() = default;
-  // kConflict names the first key that changed; then nothing was written.
+  // Writing counts as change, even of the same value. kConflict names a key that changed; then
+  // nothing was written. An empty batch checks and writes nothing. Otherwise as Store::Write.
   virtual Result<Sequence> WriteIf(const Precondition& unchanged, WriteBatch batch,
                                    const WriteOptions& options) = 0;
 };

@@ -30,13 +30,15 @@ class Cursor {
 
 // A walk over the keys of a range at one sequence.
 //
-// Past either end Valid() is false and status() ok; after an error Valid() is false and status()
-// says why: then only a Seek may follow. Turning round is legal at any point. With
-// ScanOrder::kReverse the walk starts at the last key and Next() goes down; Seek and SeekForPrev
-// mean the same in both orders.
+// It sees one sequence for life and never leaves its bounds. Past either end Valid() is false and
+// status() ok; after an error Valid() is false and status() says why. From both states only a
+// Seek (of any kind) leads back. Turning round is legal at any point. With ScanOrder::kReverse
+// the walk starts at the last key and Next() goes down; Seek and SeekForPrev mean the same in
+// both orders. Seek arguments and bounds may be of any length.
 //
 // Thread safety: none; one thread at a time.
-// Lifetime: may outlive the store; it then stays valid where it stands.
+// Lifetime: may outlive Close and the store. key() and value() stay readable where it stands; the
+// next move ends it with kUnavailable.
 class Iterator {
  public:
   // `cursor` need not be positioned: the iterator moves to the first key in its order.
@@ -79,5 +81,9 @@ class Iterator {
   std::unique_ptr<Cursor> cursor_;
   ScanOrder order_;
 };
+
+// Never valid, whatever is sought; its status is `error` (ok: an empty range). For backends: how
+// Scan refuses.
+Iterator FailedIterator(Status error);
 
 }  // namespace aidb::kv

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -24,6 +25,7 @@ enum class Compression : unsigned char { kNone = 0, kSnappy = 1, kLz4 = 2, kZstd
 // An option that a backend cannot honour and that differs from its default is kInvalidArgument
 // naming both.
 struct Options {
+  // Read by the front door alone, which chooses the class to open.
   Backend backend = Backend::kNative;
   StoreMode mode = StoreMode::kCreateIfMissing;
 
@@ -59,11 +61,18 @@ struct Options {
   // kInvalidArgument naming the option, its value and the allowed range.
   Status Validate() const;
 
-  // Small buffers and frequent flushes, so that tests reach every path.
+  // For backends: kInvalidArgument naming the first option that differs from its default and is
+  // not in `honoured`, its value, and `backend`. `backend` and `mode` are not looked at. An
+  // option added later is thus refused by every backend that does not know it.
+  Status RefuseAllBut(std::span<const std::string_view> honoured, std::string_view backend) const;
+
+  // Small buffers and frequent flushes, so that tests reach every path: 8 MiB in all, memtables
+  // of 64 KiB, blocks of 256 bytes, batches to 2 MiB.
   static Options ForTests();
-  // More memory for memtables, fewer bits and larger blocks: for write-heavy stores.
+  // Half of the memory for memtables, larger blocks, a larger level 0: for write-heavy stores.
   static Options ForWrites();
-  // More memory for the cache: for read-heavy stores.
+  // Small memtables, so that the cache has nearly all of the memory, and a longer filter: for
+  // read-heavy stores.
   static Options ForReads();
 };
 
@@ -78,22 +87,27 @@ struct ReadOptions {
 };
 
 struct ScanOptions {
-  std::optional<std::string_view> lower;  // Included. Views are copied.
-  std::optional<std::string_view> upper;  // Excluded.
+  std::optional<std::string_view> lower = std::nullopt;  // Included. Views are copied.
+  std::optional<std::string_view> upper = std::nullopt;  // Excluded.
   // Shorthand for the bounds of all keys that start so; combines with lower and upper.
-  std::string_view prefix;
+  std::string_view prefix = {};
   ScanOrder order = ScanOrder::kForward;
   const Snapshot* snapshot = nullptr;
   // Whether blocks read by this scan may enter the cache.
   bool fill_cache = true;
 };
 
-// The range that `options` describe, prefix folded in.
+// The keys in [lower, upper).
 struct ScanRange {
-  std::string lower;                 // Empty = from the first key.
-  std::optional<std::string> upper;  // Absent = to the last key.
+  std::string lower = {};                           // Empty = from the first key.
+  std::optional<std::string> upper = std::nullopt;  // Absent = to the last key.
+
   bool empty() const { return upper && *upper <= lower; }
+  bool Contains(std::string_view key) const { return key >= lower && (!upper || key < *upper); }
 };
+// The range that `options` describe, prefix folded in: its keys are those from the prefix to its
+// successor, which is the prefix with trailing 0xFF bytes cut off and the last byte raised by
+// one. A prefix of 0xFF bytes alone has no successor.
 ScanRange RangeOf(const ScanOptions& options);
 
 }  // namespace aidb::kv

@@ -12,7 +12,8 @@ class SnapshotState {
  public:
   virtual ~SnapshotState() = default;
   virtual Sequence sequence() const = 0;
-  // Identifies the store that made it: another store refuses the snapshot.
+  // Identifies the store that made it: another store refuses the snapshot with
+  // kInvalidArgument. The address must not be used again while the snapshot lives.
   virtual const void* owner() const = 0;
 };
 
@@ -20,7 +21,8 @@ class SnapshotState {
 // writes, flush, compaction, and the Close of other handles. Not persistent.
 //
 // Thread safety: a move-only value; const methods may run concurrently.
-// Lifetime: may outlive the store; reads then give kUnavailable.
+// Lifetime: may outlive Close and the store; reads then give kUnavailable. One taken after Close
+// serves no read.
 class Snapshot {
  public:
   explicit Snapshot(std::unique_ptr<const SnapshotState> state) : state_(std::move(state)) {}

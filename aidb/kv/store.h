@@ -18,23 +18,32 @@
 
 namespace aidb::kv {
 
+inline constexpr size_t kMultiGetKeysMax = 65'536;
+
 // The storage contract. What the conformance suite (kv/conformance.h) does not check is not
 // part of it. Implementations: lsm::Engine, rocks::RocksStore, kv::MemoryStore.
 //
 // Order is unsigned byte order, a prefix before its extensions. The empty key is a key, the
 // empty value a value.
 //
-// Visibility: when Write returns ok, every later read on any thread sees it; writes become
-// visible in sequence order. Durability: see WriteOptions; in every mode acknowledged writes
-// survive SIGKILL and what survives a power cut is a prefix of history with whole batches
-// (MemoryStore promises neither).
+// Limits: keys to kKeyBytesMax, batches to Options::batch_bytes_max and kBatchOperationsMax.
+// Beyond: kInvalidArgument with both numbers.
+//
+// Visibility: when Write returns ok, every later read on any thread sees it; batches become
+// visible whole and in sequence order. A read without a snapshot takes its one sequence at the
+// call. Durability: see WriteOptions; in every mode acknowledged writes survive SIGKILL and what
+// survives a power cut is a prefix of history with whole batches (MemoryStore promises neither).
 //
 // Errors: after kInvalidArgument, kConflict and kResourceExhausted nothing has happened. After
-// kIoError the batch is wholly present or wholly absent once the store is opened again. After
-// Close everything gives kUnavailable.
+// kIoError the batch is wholly present or wholly absent once the store is opened again, and
+// visible or not until then. A snapshot of another store is kInvalidArgument. In a store opened
+// read-only writes give kUnavailable. After Close everything gives kUnavailable, except Stats,
+// TakeSnapshot and Close itself.
 //
 // Thread safety: any thread may call any method.
-// Lifetime: snapshots, iterators and pinned values may outlive the store.
+// Lifetime: snapshots, iterators and pinned values may outlive the store; each keeps alive what
+// it needs. The directory may be opened again once the store is closed or destroyed and these
+// are gone. Destroying a store without Close loses what SIGKILL would: nothing acknowledged.
 class Store {
  public:
   virtual ~Store() = default;
@@ -44,11 +53,12 @@ class Store {
   virtual Result<Sequence> Write(WriteBatch batch, const WriteOptions& options) = 0;
   virtual Result<std::optional<PinnedValue>> Get(std::string_view key,
                                                  const ReadOptions& options) const = 0;
-  // All keys at one sequence; answers in the order asked, with an error per key. At most 65,536
-  // keys.
+  // All keys at one sequence; answers in the order asked, with an error per key. More than
+  // kMultiGetKeysMax keys: kInvalidArgument for each.
   virtual std::vector<Result<std::optional<PinnedValue>>> MultiGet(
       std::span<const std::string_view> keys, const ReadOptions& options) const = 0;
-  // Positioned on the first key of its range in its order.
+  // Positioned on the first key of its range in its order. What fails here is found in the
+  // iterator's status.
   virtual Iterator Scan(const ScanOptions& options) const = 0;
   virtual Snapshot TakeSnapshot() const = 0;
   // ok: everything written before the call is on the disk.
@@ -61,6 +71,7 @@ class Store {
   virtual Status Close() = 0;
 };
 
-inline constexpr size_t kMultiGetKeysMax = 65'536;
+// For backends: the kInvalidArgument for a MultiGet of `count` keys.
+Status MultiGetTooLarge(size_t count);
 
 }  // namespace aidb::kv

@@ -15,6 +15,9 @@ namespace aidb::kv {
 //
 //   operation:  u8 kind | varint key_len | key | [varint value_len | value]     (put)
 //
+// The kinds are those of OpKind; the high bit of the kind byte is reserved for a keyspace id.
+// Every batch has exactly one encoding. Building never fails: limits are checked by Validate.
+//
 // Thread safety: none while it is built; const methods may run concurrently.
 class WriteBatch {
  public:
@@ -29,7 +32,8 @@ class WriteBatch {
    public:
     explicit Reader(std::string_view operations) : rest_(operations) {}
     // The next operation, nullopt at the end. kCorruption says at which byte decoding failed,
-    // kInvalidArgument that a newer version wrote this kind.
+    // kInvalidArgument that a newer version wrote this kind. After an error the reader stays
+    // where it is, so the same error comes again.
     Result<std::optional<Operation>> Next();
 
    private:
@@ -53,6 +57,9 @@ class WriteBatch {
   Status Validate(uint64_t batch_bytes_max) const;
 
  private:
+  // The part that all operations share.
+  void Begin(OpKind kind, std::string_view key);
+
   std::string operations_;
   uint32_t count_ = 0;
   uint64_t longest_key_bytes_ = 0;

@@ -1,0 +1,92 @@
+#include "aidb/kv/write_batch.h"
+
+#include <algorithm>
+#include <limits>
+
+#include "aidb/base/bytes.h"
+
+namespace aidb::kv {
+namespace {
+
+// The high bit of the kind announces a keyspace id, which this version does not know.
+constexpr uint8_t kKeyspaceBit = 0x80;
+
+std::string At(size_t offset) { return "batch operation at byte " + std::to_string(offset) + ": "; }
+
+Status CheckKind(uint8_t kind, size_t offset) {
+  if (kind == static_cast<uint8_t>(OpKind::kPut) || kind == static_cast<uint8_t>(OpKind::kDelete)) {
+    return {};
+  }
+  if (kind == 0) return Corruption(At(offset) + "kind 0 is never written");
+  if ((kind & kKeyspaceBit) != 0) {
+    return InvalidArgument(At(offset) + "kind " + std::to_string(kind) +
+                           " names a keyspace: a newer version wrote it");
+  }
+  return InvalidArgument(At(offset) + "unknown kind " + std::to_string(kind) +
+                         ": a newer version wrote it");
+}
+
+}  // namespace
+
+Result<std::optional<WriteBatch::Operation>> WriteBatch::Reader::Next() {
+  if (rest_.empty()) return std::optional<Operation>();
+  ByteReader reader(rest_);
+  const uint8_t kind = *reader.Le<uint8_t>();
+  AIDB_RETURN_IF_ERROR(CheckKind(kind, offset_));
+
+  Operation operation{.kind = static_cast<OpKind>(kind), .key = {}, .value = {}};
+  const std::optional<std::string_view> key = reader.LengthPrefixed();
+  if (!key) return Corruption(At(offset_) + "the key does not fit in what is left");
+  if (key->size() > kKeyBytesMax) {
+    return Corruption(At(offset_) + "a key of " + std::to_string(key->size()) + " bytes; at most " +
+                      std::to_string(kKeyBytesMax) + " are ever written");
+  }
+  operation.key = *key;
+  if (operation.kind == OpKind::kPut) {
+    const std::optional<std::string_view> value = reader.LengthPrefixed();
+    if (!value) return Corruption(At(offset_) + "the value does not fit in what is left");
+    operation.value = *value;
+  }
+  offset_ += reader.position();
+  rest_ = reader.rest();
+  return std::optional(operation);
+}
+
+void WriteBatch::Begin(OpKind kind, std::string_view key) {
+  operations_.push_back(static_cast<char>(kind));
+  AppendLengthPrefixed(operations_, key);
+  longest_key_bytes_ = std::max<uint64_t>(longest_key_bytes_, key.size());
+  // Saturates: a count above kBatchOperationsMax is refused by Validate whatever it is.
+  if (count_ != std::numeric_limits<uint32_t>::max()) ++count_;
+}
+
+void WriteBatch::Put(std::string_view key, std::string_view value) {
+  Begin(OpKind::kPut, key);
+  AppendLengthPrefixed(operations_, value);
+}
+
+void WriteBatch::Delete(std::string_view key) { Begin(OpKind::kDelete, key); }
+
+void WriteBatch::Clear() {
+  operations_.clear();
+  count_ = 0;
+  longest_key_bytes_ = 0;
+}
+
+Status WriteBatch::Validate(uint64_t batch_bytes_max) const {
+  if (longest_key_bytes_ > kKeyBytesMax) {
+    return InvalidArgument("a key of " + std::to_string(longest_key_bytes_) + " bytes; at most " +
+                           std::to_string(kKeyBytesMax) + " are allowed");
+  }
+  if (count_ > kBatchOperationsMax) {
+    return InvalidArgument("a batch of " + std::to_string(count_) + " operations; at most " +
+                           std::to_string(kBatchOperationsMax) + " are allowed");
+  }
+  if (size_bytes() > batch_bytes_max) {
+    return InvalidArgument("a batch of " + std::to_string(size_bytes()) +
+                           " bytes; batch_bytes_max allows " + std::to_string(batch_bytes_max));
+  }
+  return {};
+}
+
+}  // namespace aidb::kv

@@ -1,0 +1,103 @@
+// Operations of a batch: whatever decodes must decode the same through a slow reference, and
+// encode again to the same bytes.
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "aidb/base/check.h"
+#include "aidb/kv/write_batch.h"
+
+namespace aidb::kv {
+namespace {
+
+struct Decoded {
+  uint8_t kind;
+  std::string key;
+  std::string value;
+  bool operator==(const Decoded&) const = default;
+};
+
+// One byte at a time, straight from the description in write_batch.h.
+class Reference {
+ public:
+  explicit Reference(std::string_view bytes) : bytes_(bytes) {}
+
+  // All operations, or nullopt when any part is not as described.
+  std::optional<std::vector<Decoded>> All() {
+    std::vector<Decoded> all;
+    while (at_ < bytes_.size()) {
+      Decoded one{.kind = static_cast<uint8_t>(bytes_[at_++]), .key = {}, .value = {}};
+      if (one.kind != 1 && one.kind != 2) return std::nullopt;
+      if (!ReadString(one.key) || one.key.size() > kKeyBytesMax) return std::nullopt;
+      if (one.kind == 1 && !ReadString(one.value)) return std::nullopt;
+      all.push_back(one);
+    }
+    return all;
+  }
+
+ private:
+  bool ReadString(std::string& out) {
+    uint64_t length = 0;
+    for (int i = 0;; ++i) {
+      if (at_ == bytes_.size() || i == 10) return false;
+      const auto byte = static_cast<uint8_t>(bytes_[at_++]);
+      if (i == 9 && byte > 1) return false;  // Bit 64 and above.
+      length += static_cast<uint64_t>(byte & 0x7F) << (7 * i);
+      if (byte < 0x80) {
+        if (byte == 0 && i > 0) return false;
+        break;
+      }
+    }
+    if (length > bytes_.size() - at_) return false;
+    for (; length > 0; --length) out.push_back(bytes_[at_++]);
+    return true;
+  }
+
+  std::string_view bytes_;
+  size_t at_ = 0;
+};
+
+std::optional<std::vector<Decoded>> Decode(std::string_view bytes) {
+  std::vector<Decoded> all;
+  WriteBatch::Reader reader(bytes);
+  while (true) {
+    const auto next = reader.Next();
+    if (!next.ok()) {
+      AIDB_CHECK(next.status().code() == StatusCode::kCorruption ||
+                 next.status().code() == StatusCode::kInvalidArgument);
+      AIDB_CHECK(reader.Next().status().message() == next.status().message());
+      return std::nullopt;
+    }
+    if (!*next) return all;
+    all.push_back({static_cast<uint8_t>((*next)->kind), std::string((*next)->key),
+                   std::string((*next)->value)});
+  }
+}
+
+void Check(std::string_view bytes) {
+  const auto decoded = Decode(bytes);
+  AIDB_CHECK(decoded == Reference(bytes).All());
+  if (!decoded) return;
+  WriteBatch again;
+  for (const Decoded& one : *decoded) {
+    if (one.kind == static_cast<uint8_t>(OpKind::kPut)) {
+      again.Put(one.key, one.value);
+    } else {
+      again.Delete(one.key);
+    }
+  }
+  AIDB_CHECK(again.operations() == bytes);
+  AIDB_CHECK(again.count() == decoded->size());
+  AIDB_CHECK(again.Validate(bytes.size()).ok());
+}
+
+}  // namespace
+}  // namespace aidb::kv
+
+extern "C" int LLVMFuzzerTestOneInput(const uint8_t* bytes, size_t size) {
+  aidb::kv::Check({reinterpret_cast<const char*>(bytes), size});
+  return 0;
+}

@@ -1,0 +1,132 @@
+#include "aidb/kv/write_batch.h"
+
+#include <limits>
+#include <string>
+
+#include <gtest/gtest.h>
+
+namespace aidb::kv {
+namespace {
+
+using std::string_literals::operator""s;
+
+constexpr uint64_t kNoLimit = std::numeric_limits<uint64_t>::max();
+
+Status FirstError(std::string_view operations) {
+  WriteBatch::Reader reader(operations);
+  while (true) {
+    const auto next = reader.Next();
+    if (!next.ok()) return next.status();
+    if (!*next) return {};
+  }
+}
+
+TEST(WriteBatch, EncodesKindThenPrefixedKeyThenPrefixedValue) {
+  WriteBatch batch;
+  batch.Put("key", "value");
+  batch.Delete("gone");
+  batch.Put("", "");
+  EXPECT_EQ(batch.operations(), "\x01\x03key\x05value\x02\x04gone\x01\0\0"s);
+  EXPECT_EQ(batch.count(), 3u);
+  EXPECT_EQ(batch.size_bytes(), batch.operations().size());
+}
+
+TEST(WriteBatch, LengthsAbove127TakeTwoBytes) {
+  WriteBatch batch;
+  batch.Put("k", std::string(128, 'v'));
+  EXPECT_EQ(batch.operations(), "\x01\x01k\x80\x01"s + std::string(128, 'v'));
+}
+
+TEST(WriteBatch, ReadsBackWhatWasPutInOrder) {
+  WriteBatch batch;
+  batch.Put("a", "1");
+  batch.Delete("a");
+  WriteBatch::Reader reader = batch.operations_reader();
+
+  const auto put = reader.Next();
+  ASSERT_TRUE(put.ok() && put->has_value());
+  EXPECT_EQ((*put)->kind, OpKind::kPut);
+  EXPECT_EQ((*put)->key, "a");
+  EXPECT_EQ((*put)->value, "1");
+
+  const auto erase = reader.Next();
+  ASSERT_TRUE(erase.ok() && erase->has_value());
+  EXPECT_EQ((*erase)->kind, OpKind::kDelete);
+  EXPECT_EQ((*erase)->key, "a");
+  EXPECT_EQ((*erase)->value, "");
+
+  const auto end = reader.Next();
+  ASSERT_TRUE(end.ok());
+  EXPECT_FALSE(end->has_value());
+}
+
+TEST(WriteBatch, ClearForgetsEverythingTheLongestKeyIncluded) {
+  WriteBatch batch;
+  batch.Put(std::string(kKeyBytesMax + 1, 'k'), "v");
+  EXPECT_FALSE(batch.Validate(kNoLimit).ok());
+  batch.Clear();
+  EXPECT_TRUE(batch.empty());
+  EXPECT_EQ(batch.size_bytes(), 0u);
+  EXPECT_TRUE(batch.Validate(0).ok());
+}
+
+TEST(WriteBatch, ValidateNamesTheKeyLimitAndTheKeyLength) {
+  WriteBatch batch;
+  batch.Delete(std::string(kKeyBytesMax, 'k'));
+  EXPECT_TRUE(batch.Validate(kNoLimit).ok());
+  batch.Delete(std::string(kKeyBytesMax + 1, 'k'));
+  EXPECT_EQ(batch.Validate(kNoLimit).ToString(),
+            "invalid argument: a key of 1048577 bytes; at most 1048576 are allowed");
+}
+
+TEST(WriteBatch, ValidateNamesTheBatchLimitAndTheBatchSize) {
+  WriteBatch batch;
+  batch.Put("key", "value");
+  EXPECT_TRUE(batch.Validate(11).ok());
+  EXPECT_EQ(batch.Validate(10).ToString(),
+            "invalid argument: a batch of 11 bytes; batch_bytes_max allows 10");
+}
+
+TEST(WriteBatchReader, SaysAtWhichByteTheDamageIs) {
+  EXPECT_EQ(FirstError("\x02\x01k\x01\x01k\x05val"s).ToString(),
+            "corruption: batch operation at byte 3: the value does not fit in what is left");
+  EXPECT_EQ(FirstError("\x02\x05key"s).ToString(),
+            "corruption: batch operation at byte 0: the key does not fit in what is left");
+}
+
+TEST(WriteBatchReader, NeverDecodesZeros) {
+  EXPECT_EQ(FirstError(std::string(16, '\0')).code(), StatusCode::kCorruption);
+}
+
+TEST(WriteBatchReader, RefusesKindsOfANewerVersionInsteadOfSkippingThem) {
+  for (const int kind : {3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 0x7F, 0x80, 0x81, 0xFF}) {
+    const std::string operations = static_cast<char>(kind) + "\x01k\x01v"s;
+    const Status status = FirstError(operations);
+    EXPECT_EQ(status.code(), StatusCode::kInvalidArgument) << kind;
+    EXPECT_NE(status.message().find("newer version"), std::string_view::npos) << kind;
+  }
+}
+
+TEST(WriteBatchReader, RefusesASecondEncodingOfTheSameLength) {
+  EXPECT_EQ(FirstError("\x02\x83\x00key"s).code(), StatusCode::kCorruption);
+}
+
+TEST(WriteBatchReader, RefusesKeysThatNoBatchMayHold) {
+  WriteBatch batch;
+  batch.Delete(std::string(kKeyBytesMax, 'k'));
+  EXPECT_TRUE(FirstError(batch.operations()).ok());
+  batch.Clear();
+  batch.Delete(std::string(kKeyBytesMax + 1, 'k'));
+  EXPECT_EQ(FirstError(batch.operations()).code(), StatusCode::kCorruption);
+}
+
+TEST(WriteBatchReader, StaysAtTheOperationItCouldNotRead) {
+  const std::string operations = "\x02\x01k\x00"s;
+  WriteBatch::Reader reader(operations);
+  ASSERT_TRUE(reader.Next().ok());
+  const std::string first = reader.Next().status().ToString();
+  EXPECT_EQ(reader.Next().status().ToString(), first);
+}
+
+}  // namespace
+}  // namespace aidb::kv
