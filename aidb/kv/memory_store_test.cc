@@ -1,0 +1,140 @@
+// What MemoryStore promises beyond the contract; the contract itself is tested by the
+// conformance suite (memory_conformance_test.cc).
+
+#include "aidb/kv/memory_store.h"
+
+#include <string>
+
+#include <gtest/gtest.h>
+
+namespace aidb::kv {
+namespace {
+
+Options SmallOptions() {
+  Options options;
+  options.memory_bytes = 1 << 20;
+  options.batch_bytes_max = 256 << 10;
+  return options;
+}
+
+std::unique_ptr<MemoryStore> OpenSmall() {
+  auto store = MemoryStore::Open(SmallOptions());
+  EXPECT_TRUE(store.ok()) << store.status().ToString();
+  return *std::move(store);
+}
+
+Status Put(MemoryStore& store, std::string_view key, std::string_view value) {
+  WriteBatch batch;
+  batch.Put(key, value);
+  return store.Write(std::move(batch), {}).status();
+}
+
+Status Delete(MemoryStore& store, std::string_view key) {
+  WriteBatch batch;
+  batch.Delete(key);
+  return store.Write(std::move(batch), {}).status();
+}
+
+// Puts values of 10,000 bytes under rising keys until one is refused; how many were taken.
+int Fill(MemoryStore& store, Status& refusal) {
+  for (int i = 0;; ++i) {
+    refusal = Put(store, std::to_string(i), std::string(10'000, 'v'));
+    if (!refusal.ok()) return i;
+  }
+}
+
+TEST(MemoryStore, RefusesOptionsThatMeanNothingToIt) {
+  Options options;
+  options.block_bytes = 512;
+  EXPECT_EQ(MemoryStore::Open(options).status().ToString(),
+            "invalid argument: option block_bytes is 512; the memory backend cannot honour it, "
+            "leave it at 4096");
+}
+
+TEST(MemoryStore, IsNeverThereBefore) {
+  for (const StoreMode mode : {StoreMode::kMustExist, StoreMode::kReadOnly}) {
+    Options options;
+    options.mode = mode;
+    EXPECT_EQ(MemoryStore::Open(options).status().code(), StatusCode::kInvalidArgument);
+  }
+  Options options;
+  options.mode = StoreMode::kMustBeNew;
+  EXPECT_TRUE(MemoryStore::Open(options).ok());
+}
+
+TEST(MemoryStore, KeepsWithinMemoryBytes) {
+  const auto store = OpenSmall();
+  Status refusal;
+  const int taken = Fill(*store, refusal);
+  EXPECT_EQ(refusal.code(), StatusCode::kResourceExhausted);
+  EXPECT_GE(taken, 90);
+  EXPECT_LE(store->Stats().memtable_bytes, SmallOptions().memory_bytes);
+  const auto first = store->Get("0", {});
+  ASSERT_TRUE(first.ok() && first->has_value());  // Reads go on.
+  EXPECT_FALSE(store->Get(std::to_string(taken), {})->has_value());
+}
+
+TEST(MemoryStore, DeletesMakeRoomWhenItIsFull) {
+  const auto store = OpenSmall();
+  Status refusal;
+  const int taken = Fill(*store, refusal);
+  for (int i = 0; i < taken; ++i) ASSERT_TRUE(Delete(*store, std::to_string(i)).ok());
+  EXPECT_EQ(store->Stats().memtable_bytes, 0u);
+  EXPECT_EQ(Fill(*store, refusal), taken);
+}
+
+TEST(MemoryStore, DropsVersionsThatNobodyCanSee) {
+  const auto store = OpenSmall();
+  ASSERT_TRUE(Put(*store, "k", "value").ok());
+  const uint64_t one_version = store->Stats().memtable_bytes;
+  for (int i = 0; i < 1000; ++i) ASSERT_TRUE(Put(*store, "k", "other").ok());
+  EXPECT_EQ(store->Stats().memtable_bytes, one_version);
+}
+
+TEST(MemoryStore, KeepsVersionsWhileASnapshotOrIteratorCanSeeThem) {
+  const auto store = OpenSmall();
+  ASSERT_TRUE(Put(*store, "k", "value").ok());
+  const uint64_t one_version = store->Stats().memtable_bytes;
+  {
+    const Snapshot snapshot = store->TakeSnapshot();
+    const Iterator iterator = store->Scan({});
+    EXPECT_EQ(store->Stats().snapshots, 2u);
+    ASSERT_TRUE(Put(*store, "k", "other").ok());
+    ASSERT_TRUE(Delete(*store, "k").ok());
+    EXPECT_GT(store->Stats().memtable_bytes, one_version);
+  }
+  EXPECT_EQ(store->Stats().snapshots, 0u);
+  EXPECT_EQ(store->Stats().memtable_bytes, 0u);
+}
+
+TEST(MemoryStore, AnOlderSnapshotKeepsWhatAYoungerOneReleases) {
+  const auto store = OpenSmall();
+  ASSERT_TRUE(Put(*store, "k", "first").ok());
+  const Snapshot older = store->TakeSnapshot();
+  ASSERT_TRUE(Put(*store, "k", "second").ok());
+  {
+    const Snapshot younger = store->TakeSnapshot();
+    ASSERT_TRUE(Put(*store, "k", "third").ok());
+    EXPECT_EQ((*store->Get("k", {.snapshot = &younger}))->view(), "second");
+  }
+  EXPECT_EQ((*store->Get("k", {.snapshot = &older}))->view(), "first");
+  EXPECT_EQ((*store->Get("k", {}))->view(), "third");
+}
+
+TEST(MemoryStore, CountsWhatItDid) {
+  const auto store = OpenSmall();
+  ASSERT_TRUE(Put(*store, "k", "value").ok());
+  ASSERT_TRUE(store->Get("k", {}).ok());
+  ASSERT_TRUE(store->Scan({}).Valid());
+  const StoreStats stats = store->Stats();
+  EXPECT_EQ(stats.backend, "memory");
+  EXPECT_EQ(stats.writes, 1u);
+  EXPECT_EQ(stats.gets, 1u);
+  EXPECT_EQ(stats.scans, 1u);
+  EXPECT_EQ(stats.bytes_written_by_user, 9u);
+  EXPECT_EQ(stats.sequence, Sequence{1});
+  EXPECT_EQ(stats.durable_sequence, kSequenceNone);
+}
+
+}  // namespace
+}  // namespace aidb::kv
