@@ -1,0 +1,52 @@
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string_view>
+
+#include "aidb/base/result.h"
+#include "aidb/kv/conditional_writer.h"
+#include "aidb/kv/options.h"
+#include "aidb/kv/store.h"
+
+// The contract of kv::Store as tests, one for each of its sentences. For test binaries only: link
+// aidb::kv_conformance.
+
+namespace aidb::kv {
+
+struct OpenedStore {
+  std::unique_ptr<Store> store = nullptr;
+  ConditionalWriter* conditional = nullptr;  // The same object, if it is one.
+};
+
+// A store to be tested, and the one place it lives in.
+//
+// Thread safety: none.
+class Subject {
+ public:
+  virtual ~Subject() = default;
+
+  // Opens the store; before the first call there is none. With Abilities::durable later calls
+  // find what was written, otherwise each starts afresh.
+  virtual Result<OpenedStore> Open(const Options& options) = 0;
+  // Options for Open; tests change batch_bytes_max and mode. Must allow 2 MiB for both
+  // batch_bytes_max and a batch, and 32 MiB of data.
+  virtual Options options() const = 0;
+  // Ends the store without Close, as SIGKILL would.
+  virtual void Kill(OpenedStore opened) { opened.store.reset(); }
+};
+
+// Makes a subject with nothing in it, independent of all others.
+using SubjectMaker = std::function<std::unique_ptr<Subject>()>;
+
+struct Abilities {
+  bool durable = false;      // Opening again finds what was written; read-only mode exists.
+  bool conditional = false;  // OpenedStore::conditional is there.
+};
+
+// Adds the suite "<name>Conformance" to the tests of this binary; tests for an ability that is
+// missing are not added. Call it before RUN_ALL_TESTS, also from the initialiser of a constant.
+// Always true.
+bool RegisterConformanceSuite(std::string_view name, Abilities abilities, SubjectMaker make);
+
+}  // namespace aidb::kv

@@ -1,0 +1,83 @@
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "aidb/kv/conformance.h"
+
+// What the parts of the conformance suite share. Private to it.
+
+namespace aidb::kv {
+
+using Pairs = std::vector<std::pair<std::string, std::string>>;
+
+// An open store with the shorthands tests are written in. Each reports failure of a call that
+// must succeed as a test failure, then gives an empty answer.
+class Trial {
+ public:
+  explicit Trial(Subject& subject) : Trial(subject, subject.options()) {}
+  Trial(Subject& subject, const Options& options);
+
+  Subject& subject() { return subject_; }
+  Store& store() { return *opened_.store; }
+  ConditionalWriter& conditional() { return *opened_.conditional; }
+
+  Sequence Put(std::string_view key, std::string_view value);
+  Sequence Delete(std::string_view key);
+  Sequence Write(WriteBatch batch);
+  std::optional<std::string> Get(std::string_view key, const Snapshot* snapshot = nullptr);
+  Pairs Scan(const ScanOptions& options = {});
+  // The keys alone.
+  std::vector<std::string> Keys(const ScanOptions& options = {});
+  Sequence NewestSequence() { return store().Stats().sequence; }
+  void Flush();
+
+  // Close, destroy, open again.
+  void Reopen();
+  // Subject::Kill, open again.
+  void KillAndReopen();
+  // Destroys the store, without Close.
+  void Drop() { opened_ = {}; }
+
+ private:
+  void Open();
+
+  Subject& subject_;
+  const Options options_;
+  OpenedStore opened_;
+};
+
+// Walks to the end of `iterator` in its order from where it stands.
+Pairs Drain(Iterator& iterator);
+WriteBatch PutBatch(std::string_view key, std::string_view value);
+// "k0007".
+std::string NumberedKey(int number);
+
+struct ConformanceTest {
+  std::string_view name;
+  void (*body)(Subject& subject);
+  enum class Needs : unsigned char { kNothing, kDurable, kConditional } needs = Needs::kNothing;
+};
+using ConformanceTests = std::vector<ConformanceTest>;
+
+ConformanceTests WriteTests();
+ConformanceTests ReadTests();
+ConformanceTests IteratorTests();
+ConformanceTests LifecycleTests();
+ConformanceTests ConditionalTests();
+ConformanceTests ThreadTests();
+
+}  // namespace aidb::kv
+
+// An entry of a ConformanceTests list: the function and its own name. A test that is left out of
+// its list does not compile (unused function).
+#define AIDB_CONFORMANCE(function) \
+  ::aidb::kv::ConformanceTest { .name = #function, .body = function }
+#define AIDB_CONFORMANCE_IF(ability, function)                                                \
+  ::aidb::kv::ConformanceTest {                                                               \
+    .name = #function, .body = function, .needs = ::aidb::kv::ConformanceTest::Needs::ability \
+  }
