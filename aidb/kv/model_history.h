@@ -1,0 +1,43 @@
+#pragma once
+
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "aidb/kv/options.h"
+#include "aidb/kv/types.h"
+
+namespace aidb::kv {
+
+// What a store should hold, at every sequence that is still asked for. Deliberately shares no
+// code with any store: ranges are found by testing each key.
+class ModelHistory {
+ public:
+  using Pairs = std::vector<std::pair<std::string, std::string>>;
+
+  Sequence newest() const { return newest_; }
+  // Takes the next sequence; nullopt deletes.
+  void Apply(const std::string& key, std::optional<std::string> value);
+  std::optional<std::string> Get(std::string_view key, Sequence at) const;
+  // All keys that `scan` covers, ascending whatever its order.
+  Pairs Range(const ScanOptions& scan, Sequence at) const;
+  // Whether any operation behind `since` named the key.
+  bool ChangedSince(std::string_view key, Sequence since) const;
+  // Likewise for a key in [lower, upper).
+  bool RangeChangedSince(std::string_view lower, std::string_view upper, Sequence since) const;
+  // Forgets what no read at or above `oldest` needs of this key.
+  void Trim(const std::string& key, Sequence oldest);
+
+ private:
+  struct Version {
+    Sequence sequence;
+    std::optional<std::string> value;
+  };
+  std::map<std::string, std::vector<Version>, std::less<>> versions_;  // Oldest first.
+  Sequence newest_ = kSequenceNone;
+};
+
+}  // namespace aidb::kv

@@ -1,0 +1,101 @@
+#include "aidb/kv/model_random.h"
+
+#include <algorithm>
+
+namespace aidb::kv {
+namespace {
+
+constexpr uint64_t kKeyCount = 240;
+
+// One of kKeyCount keys, of four families.
+std::string KeyAt(uint64_t index) {
+  const uint64_t number = index / 4;
+  switch (index % 4) {
+    case 0:
+      return "k" + std::to_string(number);
+    case 1:
+      return std::string(100, 'p') + std::to_string(number);
+    case 2:  // Long enough to need several bytes of length, equal but for the end.
+      return "k" + std::string(1'000, 'x') + std::to_string(number % 10);
+    default: {  // Bytes from the ends of the order; number 0 is the empty key.
+      std::string key;
+      for (uint64_t rest = number; rest > 0; rest /= 4)
+        key.push_back(
+            "\0\xFF\x7F"
+            "a"[rest % 4]);
+      return key;
+    }
+  }
+}
+
+}  // namespace
+
+std::string RandomKey(Rng& rng) { return KeyAt(rng.Below(kKeyCount)); }
+
+std::string RandomBound(Rng& rng) {
+  std::string bound = RandomKey(rng);
+  switch (rng.Below(4)) {
+    case 0:
+      bound.push_back('\0');
+      break;
+    case 1:
+      if (!bound.empty()) bound.pop_back();
+      break;
+    default:
+      break;
+  }
+  return bound;
+}
+
+std::string RandomValue(Rng& rng) {
+  size_t size = rng.Below(60);
+  if (rng.OneIn(20)) size = rng.Below(2'000);
+  if (rng.OneIn(2'000)) size = rng.Between(50'000, 100'000);
+  std::string value(size, static_cast<char>('a' + rng.Below(26)));
+  for (size_t i = 0; i < std::min<size_t>(size, 8); ++i) {
+    value[i] = static_cast<char>(rng.Next());
+  }
+  return value;
+}
+
+std::string Show(std::string_view bytes) {
+  std::string text = "\"";
+  for (const char c : bytes.substr(0, 24)) text.push_back(c >= ' ' && c < 0x7F ? c : '.');
+  return text + "\"/" + std::to_string(bytes.size());
+}
+WriteBatch RandomBatch(Rng& rng, std::string& text) {
+  WriteBatch batch;
+  for (uint64_t count = rng.Below(10); count > 0; --count) {
+    const std::string key = RandomKey(rng);
+    if (rng.OneIn(3)) {
+      text += " delete " + Show(key);
+      batch.Delete(key);
+    } else {
+      const std::string value = RandomValue(rng);
+      text += " put " + Show(key) + " = " + Show(value);
+      batch.Put(key, value);
+    }
+  }
+  return batch;
+}
+
+RandomScan::RandomScan(Rng& rng) {
+  if (rng.OneIn(3)) lower = RandomBound(rng);
+  if (rng.OneIn(3)) upper = RandomBound(rng);
+  if (rng.OneIn(4)) {
+    const std::string key = RandomKey(rng);
+    prefix = key.substr(0, rng.Below(key.size() + 1));
+  }
+  if (rng.OneIn(2)) order = ScanOrder::kReverse;
+}
+
+ScanOptions RandomScan::Options(const Snapshot* snapshot) const {
+  return {.lower = lower, .upper = upper, .prefix = prefix, .order = order, .snapshot = snapshot};
+}
+
+std::string RandomScan::Text() const {
+  return "[" + (lower ? Show(*lower) : "-") + ", " + (upper ? Show(*upper) : "-") + ") prefix " +
+         Show(prefix) + (order == ScanOrder::kForward ? " up" : " down");
+}
+
+}  // namespace aidb::kv

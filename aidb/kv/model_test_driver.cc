@@ -1,0 +1,440 @@
+#include "aidb/kv/model_test_driver.h"
+
+#include <algorithm>
+#include <cstdlib>
+#include <memory>
+#include <utility>
+#include <vector>
+
+#include "aidb/base/random.h"
+#include "aidb/kv/model_history.h"
+#include "aidb/kv/model_random.h"
+#include "aidb/kv/model_walk.h"
+
+namespace aidb::kv {
+namespace {
+
+constexpr size_t kSnapshotsMax = 6;
+constexpr size_t kWalksMax = 4;
+constexpr int kShrinkRunsMax = 400;
+constexpr size_t kReportStepsMax = 60;
+
+enum class StepKind : unsigned char {
+  kPut,
+  kDelete,
+  kBatch,
+  kWriteIf,
+  kGet,
+  kMultiGet,
+  kScan,
+  kOpenWalk,
+  kMoveWalk,
+  kCloseWalk,
+  kTakeSnapshot,
+  kReleaseSnapshot,
+  kFlush,
+  kSync,
+  kReopen,
+  kKill,
+};
+
+// All arguments of a step come from its seed, so that dropping one step changes no other.
+struct Step {
+  StepKind kind;
+  uint64_t seed;
+};
+
+struct Weight {
+  StepKind kind;
+  uint64_t weight;
+};
+
+std::vector<Weight> Weights(Abilities abilities) {
+  std::vector<Weight> weights = {
+      {StepKind::kPut, 2500},         {StepKind::kDelete, 700},         {StepKind::kBatch, 400},
+      {StepKind::kGet, 2000},         {StepKind::kMultiGet, 300},       {StepKind::kScan, 150},
+      {StepKind::kOpenWalk, 150},     {StepKind::kMoveWalk, 2500},      {StepKind::kCloseWalk, 50},
+      {StepKind::kTakeSnapshot, 100}, {StepKind::kReleaseSnapshot, 90}, {StepKind::kFlush, 6},
+      {StepKind::kSync, 10}};
+  if (abilities.conditional) weights.push_back({StepKind::kWriteIf, 150});
+  if (abilities.durable) {
+    weights.push_back({StepKind::kReopen, 2});
+    weights.push_back({StepKind::kKill, 2});
+  }
+  return weights;
+}
+
+std::vector<Step> MakeSteps(Abilities abilities, uint64_t seed, size_t count) {
+  const std::vector<Weight> weights = Weights(abilities);
+  uint64_t total = 0;
+  for (const Weight& one : weights) total += one.weight;
+  Rng rng(seed);
+  std::vector<Step> steps;
+  steps.reserve(count);
+  for (size_t i = 0; i < count; ++i) {
+    uint64_t choice = rng.Below(total);
+    size_t kind = 0;
+    while (choice >= weights[kind].weight) choice -= weights[kind++].weight;
+    steps.push_back({weights[kind].kind, rng.Next()});
+  }
+  return steps;
+}
+
+// One execution of a list of steps against store and history.
+class ModelRun {
+ public:
+  explicit ModelRun(const SubjectMaker& make) : subject_(make()) { Open(); }
+
+  // The index of the first step after which they differ.
+  std::optional<size_t> Run(const std::vector<Step>& steps) {
+    for (size_t i = 0; i < steps.size() && !difference_; ++i) {
+      line_.clear();
+      Perform(steps[i]);
+      if (keep_transcript_) transcript_.push_back(line_);
+      if (difference_) return i;
+    }
+    if (!difference_) CheckAll();
+    return difference_ ? std::optional(steps.empty() ? 0 : steps.size() - 1) : std::nullopt;
+  }
+
+  void KeepTranscript() { keep_transcript_ = true; }
+  const std::vector<std::string>& transcript() const { return transcript_; }
+  std::string difference() const { return difference_.value_or("nothing differed"); }
+
+ private:
+  void Perform(const Step& step);
+  void Put(Rng& rng);
+  void Delete(Rng& rng);
+  void Batch(Rng& rng);
+  void WriteIf(Rng& rng);
+  void Get(Rng& rng);
+  void MultiGet(Rng& rng);
+  void Scan(Rng& rng);
+  void OpenWalk(Rng& rng);
+  void MoveWalk(Rng& rng);
+  void Restart(bool kill);
+  void Open();
+  // Everything at the newest sequence and at each snapshot, up and down.
+  void CheckAll();
+
+  void Write(const WriteBatch& batch) { ExpectWritten(opened_.store->Write(batch, {}), batch); }
+  void ExpectWritten(const Result<Sequence>& written, const WriteBatch& batch);
+  void ExpectPairs(const ScanOptions& options);
+  void ExpectOk(const Status& status) {
+    if (!status.ok()) Differ("failed: " + status.ToString());
+  }
+  void Differ(std::string what) {
+    if (!difference_) difference_ = std::move(what);
+  }
+  void Say(std::string_view text) {
+    if (keep_transcript_) line_ += text;
+  }
+
+  // Mostly none; its sequence is that of the newest state.
+  const Snapshot* RandomSnapshot(Rng& rng) {
+    if (snapshots_.empty() || rng.OneIn(2)) return nullptr;
+    const size_t index = rng.Below(snapshots_.size());
+    Say("at snapshot " + std::to_string(ToNumber(snapshots_[index].sequence())) + " ");
+    return &snapshots_[index];
+  }
+  Sequence SequenceOf(const Snapshot* snapshot) const {
+    return snapshot == nullptr ? history_.newest() : snapshot->sequence();
+  }
+  Sequence OldestNeeded() const {
+    Sequence oldest = history_.newest();
+    for (const Snapshot& one : snapshots_) oldest = std::min(oldest, one.sequence());
+    return oldest;
+  }
+
+  const std::unique_ptr<Subject> subject_;
+  OpenedStore opened_;
+  ModelHistory history_;
+  std::vector<Snapshot> snapshots_;
+  std::vector<std::unique_ptr<Walk>> walks_;
+  std::optional<std::string> difference_;
+  bool keep_transcript_ = false;
+  std::string line_;
+  std::vector<std::string> transcript_;
+};
+
+void ModelRun::Open() {
+  Result<OpenedStore> opened = subject_->Open(subject_->options());
+  ExpectOk(opened.status());
+  if (opened.ok()) opened_ = *std::move(opened);
+}
+
+void ModelRun::Perform(const Step& step) {
+  Rng rng(step.seed);
+  switch (step.kind) {
+    case StepKind::kPut:
+      return Put(rng);
+    case StepKind::kDelete:
+      return Delete(rng);
+    case StepKind::kBatch:
+      return Batch(rng);
+    case StepKind::kWriteIf:
+      return WriteIf(rng);
+    case StepKind::kGet:
+      return Get(rng);
+    case StepKind::kMultiGet:
+      return MultiGet(rng);
+    case StepKind::kScan:
+      return Scan(rng);
+    case StepKind::kOpenWalk:
+      return OpenWalk(rng);
+    case StepKind::kMoveWalk:
+      return MoveWalk(rng);
+    case StepKind::kCloseWalk:
+      Say("close an iterator");
+      if (!walks_.empty())
+        walks_.erase(walks_.begin() + static_cast<int>(rng.Below(walks_.size())));
+      return;
+    case StepKind::kTakeSnapshot:
+      Say("take snapshot " + std::to_string(ToNumber(history_.newest())));
+      if (snapshots_.size() == kSnapshotsMax) snapshots_.erase(snapshots_.begin());
+      snapshots_.push_back(opened_.store->TakeSnapshot());
+      if (snapshots_.back().sequence() != history_.newest()) Differ("snapshot: wrong sequence");
+      return;
+    case StepKind::kReleaseSnapshot:
+      Say("release a snapshot");
+      if (!snapshots_.empty()) {
+        snapshots_.erase(snapshots_.begin() + static_cast<int>(rng.Below(snapshots_.size())));
+      }
+      return;
+    case StepKind::kFlush:
+      Say("flush");
+      return ExpectOk(opened_.store->Flush());
+    case StepKind::kSync:
+      Say("sync");
+      return ExpectOk(opened_.store->Sync());
+    case StepKind::kReopen:
+      return Restart(/*kill=*/false);
+    case StepKind::kKill:
+      return Restart(/*kill=*/true);
+  }
+}
+
+void ModelRun::ExpectWritten(const Result<Sequence>& written, const WriteBatch& batch) {
+  if (!written.ok()) return ExpectOk(written.status());
+  WriteBatch::Reader operations = batch.operations_reader();
+  for (auto next = operations.Next(); next.ok() && *next; next = operations.Next()) {
+    const WriteBatch::Operation& operation = **next;
+    const std::string key(operation.key);
+    std::optional<std::string> value;
+    if (operation.kind == OpKind::kPut) value = operation.value;
+    history_.Apply(key, std::move(value));
+    history_.Trim(key, OldestNeeded());
+  }
+  if (*written != history_.newest()) {
+    Differ("write: sequence " + std::to_string(ToNumber(*written)) + "; expected " +
+           std::to_string(ToNumber(history_.newest())));
+  }
+}
+
+void ModelRun::Put(Rng& rng) {
+  const std::string key = RandomKey(rng);
+  const std::string value = RandomValue(rng);
+  Say("put " + Show(key) + " = " + Show(value));
+  WriteBatch batch;
+  batch.Put(key, value);
+  Write(batch);
+}
+
+void ModelRun::Delete(Rng& rng) {
+  const std::string key = RandomKey(rng);
+  Say("delete " + Show(key));
+  WriteBatch batch;
+  batch.Delete(key);
+  Write(batch);
+}
+
+void ModelRun::Batch(Rng& rng) {
+  std::string text = "batch";
+  const WriteBatch batch = RandomBatch(rng, text);
+  Say(text);
+  Write(batch);
+}
+
+void ModelRun::WriteIf(Rng& rng) {
+  if (snapshots_.empty()) return;
+  const Snapshot& since = snapshots_[rng.Below(snapshots_.size())];
+  Precondition unchanged{.since = &since};
+  bool changed = false;
+  std::string text = "write since " + std::to_string(ToNumber(since.sequence())) + " if";
+  for (uint64_t count = rng.Below(3); count > 0; --count) {
+    unchanged.keys.push_back(RandomKey(rng));
+    text += " " + Show(unchanged.keys.back());
+    changed = changed || history_.ChangedSince(unchanged.keys.back(), since.sequence());
+  }
+  if (rng.OneIn(3)) {
+    const std::string lower = RandomBound(rng);
+    const std::string upper = RandomBound(rng);
+    unchanged.ranges.push_back({.lower = lower, .upper = upper});
+    text += " [" + Show(lower) + ", " + Show(upper) + ")";
+    changed = changed || history_.RangeChangedSince(lower, upper, since.sequence());
+  }
+  const WriteBatch batch = RandomBatch(rng, text);
+  Say(text);
+  const Result<Sequence> written = opened_.conditional->WriteIf(unchanged, batch, {});
+  if (!changed) return ExpectWritten(written, batch);
+  if (written.status().code() != StatusCode::kConflict) {
+    Differ("write if: " + written.status().ToString() + "; expected a conflict");
+  }
+}
+
+void ModelRun::Get(Rng& rng) {
+  const Snapshot* const snapshot = RandomSnapshot(rng);
+  const std::string key = RandomKey(rng);
+  Say("get " + Show(key));
+  const auto got = opened_.store->Get(key, {.snapshot = snapshot});
+  if (!got.ok()) return ExpectOk(got.status());
+  const std::optional<std::string> expected = history_.Get(key, SequenceOf(snapshot));
+  if (got->has_value() == expected.has_value() && (!expected || (*got)->view() == *expected)) {
+    return;
+  }
+  Differ("get " + Show(key) + ": " + ShowIfAny(*got) + "; expected " + ShowIfAny(expected));
+}
+
+void ModelRun::MultiGet(Rng& rng) {
+  const Snapshot* const snapshot = RandomSnapshot(rng);
+  std::vector<std::string> keys(rng.Below(12));
+  for (std::string& key : keys) key = RandomKey(rng);
+  Say("multi-get of " + std::to_string(keys.size()));
+  const std::vector<std::string_view> views(keys.begin(), keys.end());
+  const auto answers = opened_.store->MultiGet(views, {.snapshot = snapshot});
+  if (answers.size() != keys.size()) return Differ("multi-get: wrong number of answers");
+  for (size_t i = 0; i < keys.size(); ++i) {
+    if (!answers[i].ok()) return ExpectOk(answers[i].status());
+    const std::optional<PinnedValue>& got = *answers[i];
+    const std::optional<std::string> expected = history_.Get(keys[i], SequenceOf(snapshot));
+    if (got.has_value() != expected.has_value() || (expected && got->view() != *expected)) {
+      Differ("multi-get of " + Show(keys[i]) + ": " + ShowIfAny(got) + "; expected " +
+             ShowIfAny(expected));
+    }
+  }
+}
+
+void ModelRun::ExpectPairs(const ScanOptions& options) {
+  Walk walk(opened_.store->Scan(options), options.order,
+            history_.Range(options, SequenceOf(options.snapshot)));
+  const bool forward = options.order == ScanOrder::kForward;
+  for (size_t left = walk.pairs.size();; --left) {
+    if (auto different = walk.Difference()) return Differ(*std::move(different));
+    if (left == 0) return;
+    walk.iterator.Next();
+    walk.at =
+        left == 1 ? std::nullopt : std::optional(forward ? walk.pairs.size() - left + 1 : left - 2);
+  }
+}
+
+void ModelRun::Scan(Rng& rng) {
+  const Snapshot* const snapshot = RandomSnapshot(rng);
+  const RandomScan scan(rng);
+  Say("scan " + scan.Text());
+  ExpectPairs(scan.Options(snapshot));
+}
+
+void ModelRun::OpenWalk(Rng& rng) {
+  const Snapshot* const snapshot = RandomSnapshot(rng);
+  const RandomScan scan(rng);
+  Say("open an iterator " + scan.Text());
+  if (walks_.size() == kWalksMax) walks_.erase(walks_.begin());
+  const ScanOptions options = scan.Options(snapshot);
+  walks_.push_back(std::make_unique<Walk>(opened_.store->Scan(options), options.order,
+                                          history_.Range(options, SequenceOf(snapshot))));
+  if (auto different = walks_.back()->Difference()) Differ(*std::move(different));
+}
+
+void ModelRun::MoveWalk(Rng& rng) {
+  if (walks_.empty()) return;
+  Walk& walk = *walks_[rng.Below(walks_.size())];
+  Say("move an iterator:");
+  for (uint64_t moves = rng.Between(1, 5); moves > 0 && !difference_; --moves) {
+    walk.Move(rng, keep_transcript_ ? &line_ : nullptr);
+    if (auto different = walk.Difference()) Differ(*std::move(different));
+  }
+}
+
+void ModelRun::Restart(bool kill) {
+  Say(kill ? "kill and open again" : "close and open again");
+  snapshots_.clear();
+  walks_.clear();
+  if (kill) {
+    subject_->Kill(std::exchange(opened_, {}));
+  } else {
+    ExpectOk(opened_.store->Close());
+    opened_ = {};
+  }
+  Open();
+  if (!difference_) CheckAll();
+}
+
+void ModelRun::CheckAll() {
+  if (opened_.store->Stats().sequence != history_.newest()) Differ("stats: wrong sequence");
+  for (const ScanOrder order : {ScanOrder::kForward, ScanOrder::kReverse}) {
+    ExpectPairs({.order = order});
+    for (const Snapshot& snapshot : snapshots_) {
+      ExpectPairs({.order = order, .snapshot = &snapshot});
+    }
+  }
+}
+
+// Drops chunks of steps, large ones first, as long as what is left still fails.
+std::vector<Step> Shrink(const SubjectMaker& make, std::vector<Step> steps) {
+  int runs = 0;
+  for (size_t chunk = steps.size() / 2; chunk > 0; chunk /= 2) {
+    for (size_t from = 0; from < steps.size();) {
+      if (++runs > kShrinkRunsMax) return steps;
+      std::vector<Step> fewer = steps;
+      const auto begin = fewer.begin() + static_cast<std::ptrdiff_t>(from);
+      fewer.erase(begin, begin + static_cast<std::ptrdiff_t>(std::min(chunk, steps.size() - from)));
+      const std::optional<size_t> failed = ModelRun(make).Run(fewer);
+      if (failed) {
+        fewer.resize(fewer.empty() ? 0 : *failed + 1);
+        steps = std::move(fewer);
+      } else {
+        from += chunk;
+      }
+    }
+  }
+  return steps;
+}
+
+std::string Report(const SubjectMaker& make, uint64_t seed, const std::string& first,
+                   const std::vector<Step>& steps) {
+  ModelRun again(make);
+  again.KeepTranscript();
+  again.Run(steps);
+  std::string report = "seed " + std::to_string(seed) + ": " + first + "\nshrunk to " +
+                       std::to_string(steps.size()) + " steps: " + again.difference() + "\n";
+  const auto& lines = again.transcript();
+  const size_t skipped = lines.size() - std::min(lines.size(), kReportStepsMax);
+  if (skipped > 0) report += "  (" + std::to_string(skipped) + " steps before)\n";
+  for (size_t i = skipped; i < lines.size(); ++i) report += "  " + lines[i] + "\n";
+  return report;
+}
+
+}  // namespace
+
+std::optional<std::string> RunModelTest(const SubjectMaker& make, Abilities abilities,
+                                        uint64_t seed, size_t operations) {
+  std::vector<Step> steps = MakeSteps(abilities, seed, operations);
+  std::string first;
+  {
+    ModelRun run(make);
+    const std::optional<size_t> failed = run.Run(steps);
+    if (!failed) return std::nullopt;
+    first = "step " + std::to_string(*failed) + " of " + std::to_string(operations) + ": " +
+            run.difference();
+    steps.resize(*failed + 1);
+  }
+  return Report(make, seed, first, Shrink(make, std::move(steps)));
+}
+
+size_t ModelOperations() {
+  const char* const text = std::getenv("AIDB_MODEL_OPERATIONS");
+  const unsigned long long count = text == nullptr ? 0 : std::strtoull(text, nullptr, 10);
+  return count == 0 ? 100'000 : count;
+}
+
+}  // namespace aidb::kv
