@@ -1,12 +1,11 @@
 #include "aidb/lsm/prefix_tree.h"
 
 #include <algorithm>
-#include <bit>
 #include <cstring>
 #include <new>
 
-#include "aidb/base/bytes.h"
 #include "aidb/base/check.h"
+#include "aidb/lsm/key_prefix.h"
 
 namespace aidb::lsm {
 namespace {
@@ -14,32 +13,6 @@ namespace {
 using std::memory_order_acquire;
 using std::memory_order_relaxed;
 using std::memory_order_release;
-
-// 8 bytes of `key` behind its first `shared` ones as a big-endian number, padded with zeros.
-uint64_t PrefixAt(std::string_view key, size_t shared) {
-  if (shared >= key.size()) return 0;
-  const size_t rest = key.size() - shared;
-  if (rest >= 8) return std::byteswap(LoadLe<uint64_t>(key.data() + shared));
-  if (key.size() >= 8) {
-    return std::byteswap(LoadLe<uint64_t>(key.data() + key.size() - 8)) << (8 * (8 - rest));
-  }
-  uint64_t prefix = 0;
-  for (size_t i = 0; i < rest; ++i) {
-    prefix |= uint64_t{static_cast<uint8_t>(key[shared + i])} << (56 - 8 * i);
-  }
-  return prefix;
-}
-
-size_t SharedBytes(std::string_view a, std::string_view b) {
-  const size_t n = std::min(a.size(), b.size());
-  size_t i = 0;
-  for (; n - i >= 8; i += 8) {
-    const uint64_t difference = LoadLe<uint64_t>(a.data() + i) ^ LoadLe<uint64_t>(b.data() + i);
-    if (difference != 0) return i + static_cast<size_t>(std::countr_zero(difference)) / 8;
-  }
-  while (i < n && a[i] == b[i]) ++i;
-  return i;
-}
 
 }  // namespace
 
@@ -59,7 +32,7 @@ size_t PrefixTree::NodeBytesMax(size_t inserts) const {
 }
 
 uint64_t PrefixTree::PrefixOf(RecordRef ref, uint32_t shared) const {
-  return PrefixAt(At(ref).key(), shared);
+  return KeyPrefix(At(ref).key(), shared);
 }
 
 int PrefixTree::Compare(RecordRef ref, const Probe& probe, size_t shared) const {
@@ -79,7 +52,7 @@ template <typename N>
 uint32_t PrefixTree::Rank(const N& node, const Probe& probe, Bound bound) const {
   const uint32_t count = node.count.load(memory_order_acquire);
   const uint32_t shared = node.shared.load(memory_order_acquire);
-  const uint64_t prefix = PrefixAt(probe.key, shared);
+  const uint64_t prefix = KeyPrefix(probe.key, shared);
   uint32_t first = 0;
   for (uint32_t left = count; left > 0;) {
     const uint32_t half = (left + 1) / 2;
