@@ -1,0 +1,194 @@
+#include "aidb/lsm/block_cache.h"
+
+#include <thread>
+
+#include <gtest/gtest.h>
+
+#include "aidb/base/random.h"
+#include "aidb/lsm/block_builder.h"
+
+namespace aidb::lsm {
+namespace {
+
+// A block that says which one it is.
+Block Numbered(uint64_t number, size_t value_bytes = 4000, BlockKind kind = BlockKind::kIndex) {
+  BlockBuilder builder(BlockTags::kAbsent);
+  builder.Add(std::to_string(number), std::string(value_bytes, 'v'));
+  return *Block::Parse(kind, BlockBuffer::CopyOf(builder.Finish()));
+}
+
+Block Data(uint64_t number, size_t value_bytes = 4000) {
+  BlockBuilder builder(BlockTags::kPresent);
+  const std::string key = std::to_string(number);
+  const std::string value(value_bytes, 'v');
+  builder.Add({.key = key, .value = value, .sequence = Sequence{1}, .kind = OpKind::kPut}, 0);
+  return *Block::Parse(BlockKind::kData, BlockBuffer::CopyOf(builder.Finish()));
+}
+
+BlockKey Key(uint64_t number) { return {.table = 1 + number % 3, .offset = number * 4096}; }
+
+BlockRef Find(BlockCache& cache, uint64_t number) {
+  return cache.Lookup(Key(number), BlockKind::kData, CacheTouch::kRemember);
+}
+
+TEST(BlockCache, ReturnsWhatWasPutIntoIt) {
+  BlockCache cache(1 << 20);
+  EXPECT_EQ(Find(cache, 1), nullptr);
+  const BlockRef put = cache.Insert(Key(1), Data(1));
+  EXPECT_EQ(Find(cache, 1), put);
+  EXPECT_EQ(put->entries().KeyAt(0), "1");
+  // Whoever comes second gets the first one's.
+  EXPECT_EQ(cache.Insert(Key(1), Data(1)), put);
+  const BlockCacheStats stats = cache.Stats();
+  EXPECT_EQ(stats.hits[static_cast<size_t>(BlockKind::kData)], 1u);
+  EXPECT_EQ(stats.misses[static_cast<size_t>(BlockKind::kData)], 1u);
+  EXPECT_EQ(stats.blocks, 1u);
+}
+
+TEST(BlockCache, WithoutCapacityKeepsNothing) {
+  BlockCache cache(0);
+  const BlockRef block = cache.Insert(Key(1), Data(1));
+  EXPECT_EQ(block->entries().KeyAt(0), "1");
+  EXPECT_EQ(Find(cache, 1), nullptr);
+  EXPECT_GT(cache.Stats().resident_bytes, 4000u);
+  EXPECT_EQ(cache.Stats().cached_bytes, 0u);
+}
+
+TEST(BlockCache, NeverHoldsMoreThanItsCapacity) {
+  for (const uint64_t capacity : {uint64_t{20'000}, uint64_t{1} << 20, uint64_t{16} << 20}) {
+    BlockCache cache(capacity);
+    Rng rng(1);
+    for (uint64_t i = 0; i < 20'000; ++i) {
+      const uint64_t number = rng.Below(6000);
+      if (Find(cache, number) == nullptr) {
+        cache.Insert(Key(number), Data(number, rng.Below(8000)));
+      }
+      if (i % 1000 == 0) {
+        const BlockCacheStats stats = cache.Stats();
+        ASSERT_LE(stats.cached_bytes, capacity);
+        ASSERT_LE(stats.resident_bytes, stats.cached_bytes);
+        ASSERT_EQ(stats.pinned_bytes, 0u);
+      }
+    }
+    EXPECT_GT(cache.Stats().cached_bytes, capacity / 2);
+    EXPECT_GT(cache.Stats().evictions[static_cast<size_t>(BlockKind::kData)], 0u);
+  }
+}
+
+TEST(BlockCache, NeverFreesABlockInUseAndCountsIt) {
+  constexpr uint64_t kCapacity = 400'000;
+  BlockCache cache(kCapacity);
+  std::vector<BlockRef> pins;
+  for (uint64_t i = 0; i < 300; ++i) {
+    pins.push_back(cache.Insert(Key(i), Data(i)));
+    const BlockCacheStats stats = cache.Stats();
+    ASSERT_LE(stats.cached_bytes, kCapacity);
+    // What does not fit beside the pins is private to its user.
+    ASSERT_GE(stats.resident_bytes, pins.size() * 4000);
+    ASSERT_LE(stats.resident_bytes, kCapacity + pins.size() * 4400);
+  }
+  for (uint64_t i = 0; i < 300; ++i) EXPECT_EQ(pins[i]->entries().KeyAt(0), std::to_string(i));
+  EXPECT_EQ(cache.Stats().pinned_bytes, cache.Stats().cached_bytes);
+  EXPECT_EQ(cache.Stats().evictions[static_cast<size_t>(BlockKind::kData)], 0u);
+  pins.clear();
+  EXPECT_EQ(cache.Stats().pinned_bytes, 0u);
+  EXPECT_LE(cache.Stats().resident_bytes, kCapacity);
+  cache.Insert(Key(1000), Data(1000));
+  EXPECT_NE(Find(cache, 1000), nullptr);
+}
+
+TEST(BlockCache, ABlockMayOutliveTheCache) {
+  BlockRef block;
+  {
+    BlockCache cache(1 << 20);
+    block = cache.Insert(Key(1), Data(1));
+  }
+  EXPECT_EQ(block->entries().KeyAt(0), "1");
+}
+
+TEST(BlockCache, DoesNotKeepWhatWouldFillHalfAShard) {
+  BlockCache cache(100'000);
+  EXPECT_NE(cache.Insert(Key(1), Data(1, 60'000)), nullptr);
+  EXPECT_EQ(Find(cache, 1), nullptr);
+  cache.Insert(Key(2), Data(2, 40'000));
+  EXPECT_NE(Find(cache, 2), nullptr);
+}
+
+TEST(BlockCache, AScanDoesNotDisturbWhatIsUsed) {
+  BlockCache cache(500'000);  // About a hundred blocks.
+  constexpr uint64_t kHot = 60;
+  for (int round = 0; round < 4; ++round) {
+    for (uint64_t i = 0; i < kHot; ++i) {
+      if (Find(cache, i) == nullptr) cache.Insert(Key(i), Data(i));
+    }
+  }
+  for (uint64_t i = 1000; i < 3000; ++i) {
+    if (Find(cache, i) == nullptr) cache.Insert(Key(i), Data(i));
+  }
+  uint64_t kept = 0;
+  for (uint64_t i = 0; i < kHot; ++i) kept += Find(cache, i) != nullptr;
+  EXPECT_EQ(kept, kHot);
+}
+
+TEST(BlockCache, AScanThatPassesByLeavesNoTrace) {
+  BlockCache cache(100'000);
+  cache.Insert(Key(1), Data(1));
+  for (int i = 0; i < 10; ++i) cache.Lookup(Key(1), BlockKind::kData, CacheTouch::kPassBy);
+  // It counts as never asked for again: twenty newer blocks push it out of the small queue.
+  for (uint64_t i = 2; i < 40; ++i) cache.Insert(Key(i), Data(i));
+  EXPECT_EQ(Find(cache, 1), nullptr);
+}
+
+TEST(BlockCache, ABlockThatComesBackSoonIsTakenSeriously) {
+  BlockCache cache(100'000);
+  cache.Insert(Key(1), Data(1));
+  uint64_t next = 2;
+  while (Find(cache, 1) != nullptr && next < 100) {
+    cache.Insert(Key(next), Data(next));
+    ++next;
+    if (next % 7 == 0) continue;
+  }
+  // The probes above counted as uses, so it may have had its rounds in the main queue; put it back
+  // twice: the second time its fingerprint is known or it is still there.
+  cache.Insert(Key(next), Data(next));
+  for (uint64_t i = next + 1; i < next + 60; ++i) cache.Insert(Key(i), Data(i));
+  EXPECT_EQ(Find(cache, next), nullptr);
+  cache.Insert(Key(next), Data(next));
+  for (uint64_t i = next + 100; i < next + 110; ++i) cache.Insert(Key(i), Data(i));
+  EXPECT_NE(Find(cache, next), nullptr);
+}
+
+TEST(BlockCache, PartitionsEnterTheMainQueue) {
+  BlockCache cache(200'000);
+  cache.Insert(Key(1), Numbered(1));
+  // Data that is read once does not push it out.
+  for (uint64_t i = 2; i < 1000; ++i) cache.Insert(Key(i), Data(i));
+  EXPECT_NE(cache.Lookup(Key(1), BlockKind::kIndex, CacheTouch::kRemember), nullptr);
+}
+
+TEST(BlockCache, ServesManyThreads) {
+  BlockCache cache(2 << 20);
+  std::vector<std::thread> threads;
+  for (uint64_t seed = 0; seed < 4; ++seed) {
+    threads.emplace_back([&cache, seed] {
+      Rng rng(seed);
+      std::vector<BlockRef> pins(16);
+      for (int i = 0; i < 20'000; ++i) {
+        const uint64_t number = rng.Below(rng.OneIn(3) ? 2000 : 200);
+        BlockRef block = Find(cache, number);
+        if (block == nullptr) block = cache.Insert(Key(number), Data(number, 3000));
+        ASSERT_EQ(block->entries().KeyAt(0), std::to_string(number));
+        pins[rng.Below(pins.size())] = std::move(block);
+        if (i % 2000 == 0) {
+          ASSERT_LE(cache.Stats().cached_bytes, cache.capacity_bytes());
+        }
+      }
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_EQ(cache.Stats().pinned_bytes, 0u);
+  EXPECT_LE(cache.Stats().resident_bytes, cache.capacity_bytes());
+}
+
+}  // namespace
+}  // namespace aidb::lsm

@@ -1,0 +1,215 @@
+// TableReader::Check: reads every byte of a table and believes none of it.
+
+#include <algorithm>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "aidb/base/crc32c.h"
+#include "aidb/base/hash.h"
+#include "aidb/io/transfer.h"
+#include "aidb/lsm/block_reader.h"
+#include "aidb/lsm/table_reader.h"
+
+namespace aidb::lsm {
+
+// One pass over the blocks of a table, in the order of its keys.
+class TableCheck {
+ public:
+  TableCheck(const TableReader& table, const TableReader::Progress& progress)
+      : table_(table), progress_(progress) {}
+
+  Status Run() {
+    AIDB_RETURN_IF_ERROR(CheckFileChecksum());
+    AIDB_RETURN_IF_ERROR(CheckProperties());
+    for (size_t i = 0; i < table_.partitions(); ++i) AIDB_RETURN_IF_ERROR(CheckPartition(i));
+    AIDB_RETURN_IF_ERROR(CheckFacts());
+    return CheckNoGaps();
+  }
+
+ private:
+  void Report(uint64_t bytes) {
+    done_ += bytes;
+    if (progress_) progress_(done_);
+  }
+
+  Status CheckFileChecksum() {
+    std::vector<std::byte> piece(ReadAhead::kWindowMax);
+    uint32_t crc = 0;
+    const uint64_t size = table_.facts().size_bytes;
+    for (uint64_t at = 0; at < size; at += piece.size()) {
+      const auto part = std::span(piece).first(std::min<uint64_t>(piece.size(), size - at));
+      if (Status status = io::ReadExact(*table_.file_, at, part); !status.ok()) {
+        return table_.Damaged(at, status);
+      }
+      crc = ExtendCrc32c(crc, AsView(part));
+      Report(part.size());
+    }
+    if (crc == table_.facts().crc) return {};
+    file_is_damaged_ = true;  // The blocks will say where.
+    return {};
+  }
+
+  Result<Block> Read(BlockKind kind, BlockHandle handle) {
+    handles_.push_back(handle);
+    ReadAhead* const ahead = kind == BlockKind::kData ? &ahead_ : nullptr;
+    AIDB_ASSIGN_OR_RETURN(Block block, table_.ReadBlock(kind, handle, ahead));
+    Report(handle.size + kTrailerBytes);
+    return block;
+  }
+
+  Status CheckProperties() {
+    AIDB_ASSIGN_OR_RETURN(const Block meta, Read(BlockKind::kMetaIndex, table_.footer_.meta_index));
+    const auto properties = DecodeMetaIndex(meta.entries(), table_.facts().size_bytes);
+    if (!properties.ok()) {
+      return table_.Damaged(table_.footer_.meta_index.offset, properties.status());
+    }
+    AIDB_ASSIGN_OR_RETURN(const Block block, Read(BlockKind::kProperties, *properties));
+    AIDB_ASSIGN_OR_RETURN(Block root, Read(BlockKind::kIndexRoot, table_.footer_.index_root));
+    auto decoded = DecodeProperties(block.entries());
+    if (!decoded.ok()) return table_.Damaged(properties->offset, decoded.status());
+    TableFacts said = std::move(decoded->facts);
+    said.salt = table_.facts().salt;
+    said.size_bytes = table_.facts().size_bytes;
+    said.crc = table_.facts().crc;
+    if (said != table_.facts()) {
+      return table_.Damaged(properties->offset,
+                            Corruption("properties differ from what the manifest says"));
+    }
+    return {};
+  }
+
+  Status CheckPartition(size_t i) {
+    const IndexEntry& partition = table_.root_entries_[i];
+    filter_.reset();
+    if (partition.filter.size != 0) {
+      AIDB_ASSIGN_OR_RETURN(filter_, Read(BlockKind::kFilter, partition.filter));
+    }
+    AIDB_ASSIGN_OR_RETURN(const Block index, Read(BlockKind::kIndex, partition.child));
+    const EntryBlock& children = index.entries();
+    if (children.KeyAt(0) != table_.root_->entries().KeyAt(i)) {
+      return table_.Damaged(partition.child.offset,
+                            Corruption("index partition does not begin with its key in the root"));
+    }
+    for (size_t child = 0; child < children.entries(); ++child) {
+      AIDB_ASSIGN_OR_RETURN(const IndexEntry entry, table_.ChildAt(i, children, child));
+      const Status status = CheckDataBlock(entry, children.KeyAt(child));
+      if (!status.ok()) return table_.Lost(status, i, &children, child);
+    }
+    return {};
+  }
+
+  Status CheckDataBlock(const IndexEntry& expected, const std::string& index_key) {
+    const uint64_t offset = expected.child.offset;
+    AIDB_ASSIGN_OR_RETURN(const Block block, Read(BlockKind::kData, expected.child));
+    Entry entry;
+    BlockCursor cursor(entry);
+    cursor.Attach(block.entries());
+    cursor.SeekToFirst();
+    const bool continued = entries_ > 0 && entry.key == last_key_;
+    const bool between =
+        (entries_ == 0 || index_key > last_key_ || continued) && index_key <= entry.key;
+    if (continued != expected.continued || !between || expected.exact != (index_key == entry.key)) {
+      return table_.Damaged(offset, Corruption("block begins with " + KeyText(entry.key) +
+                                               ", its index entry says " + KeyText(index_key)));
+    }
+    uint64_t deletes = 0;
+    bool several_versions = false;
+    for (bool more = true; more; more = cursor.Next()) {
+      const bool same_key = entries_ > 0 && entry.key == last_key_;
+      if (cursor.index() > 0) several_versions = several_versions || same_key;
+      deletes += entry.kind == OpKind::kDelete;
+      const Status status = CheckEntry(block.entries().tag(cursor.index()), entry, same_key);
+      if (!status.ok()) return table_.Damaged(offset, status);
+    }
+    deletes_ += deletes;
+    const size_t n = block.entries().entries();
+    const bool flagged = (block.entries().flags() & kSeveralVersions) != 0;
+    if (flagged != several_versions || expected.delete_share != (deletes * 255 + n - 1) / n) {
+      return table_.Damaged(offset, Corruption("block differs from its flags or its index entry"));
+    }
+    return {};
+  }
+
+  Status CheckEntry(uint8_t tag, const Entry& entry, bool same_key) {
+    if (entries_ == 0) {
+      first_key_ = entry.key;
+      lowest_ = highest_ = entry.sequence;
+    } else if (same_key ? entry.sequence >= last_sequence_ : entry.key < last_key_) {
+      return Corruption("key " + KeyText(entry.key) + " is out of order");
+    }
+    const uint64_t hash = Hash64(entry.key);
+    if (tag != TagOf(hash)) return Corruption("key " + KeyText(entry.key) + " has a wrong tag");
+    if (filter_ && !filter_->filter().MayContain(hash)) {
+      return Corruption("key " + KeyText(entry.key) + " is not in its filter");
+    }
+    lowest_ = std::min(lowest_, entry.sequence);
+    highest_ = std::max(highest_, entry.sequence);
+    ++entries_;
+    raw_bytes_ += entry.key.size() + entry.value.size();
+    last_key_ = entry.key;
+    last_sequence_ = entry.sequence;
+    return {};
+  }
+
+  Status CheckFacts() {
+    TableFacts found = table_.facts();
+    found.first_key = first_key_;
+    found.last_key = last_key_;
+    found.lowest = lowest_;
+    found.highest = highest_;
+    found.entries = entries_;
+    found.deletes = deletes_;
+    found.raw_bytes = raw_bytes_;
+    if (found == table_.facts()) return {};
+    return Corruption("table " + std::string(table_.path()) + " holds " + std::to_string(entries_) +
+                      " entries from " + KeyText(first_key_) + " to " + KeyText(last_key_) +
+                      ", the manifest says " + std::to_string(table_.facts().entries) + " from " +
+                      KeyText(table_.facts().first_key) + " to " +
+                      KeyText(table_.facts().last_key));
+  }
+
+  // Every byte belongs to one block, a trailer or the footer.
+  Status CheckNoGaps() {
+    std::ranges::sort(handles_, {}, &BlockHandle::offset);
+    uint64_t end = 0;
+    for (const BlockHandle& handle : handles_) {
+      if (handle.offset != end) {
+        return table_.Damaged(end, Corruption("no block begins here, the next one at " +
+                                              std::to_string(handle.offset)));
+      }
+      end = handle.offset + handle.size + kTrailerBytes;
+    }
+    if (end != table_.facts().size_bytes - kFooterBytes) {
+      return table_.Damaged(end, Corruption("no block begins here, and neither does the footer"));
+    }
+    if (file_is_damaged_) {
+      return Corruption("table " + std::string(table_.path()) +
+                        ": checksum of the file is not the one in the manifest, though every "
+                        "block passes its own: the file was rewritten");
+    }
+    return {};
+  }
+
+  const TableReader& table_;
+  const TableReader::Progress& progress_;
+  ReadAhead ahead_;
+  bool file_is_damaged_ = false;
+  uint64_t done_ = 0;
+  std::vector<BlockHandle> handles_;
+  std::optional<Block> filter_;  // Of the partition at hand.
+  uint64_t entries_ = 0;
+  uint64_t deletes_ = 0;
+  uint64_t raw_bytes_ = 0;
+  std::string first_key_;
+  std::string last_key_;
+  Sequence last_sequence_{};
+  Sequence lowest_{};
+  Sequence highest_{};
+};
+
+Status TableReader::Check(const Progress& progress) const {
+  return TableCheck(*this, progress).Run();
+}
+
+}  // namespace aidb::lsm

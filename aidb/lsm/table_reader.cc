@@ -1,0 +1,256 @@
+#include "aidb/lsm/table_reader.h"
+
+#include <algorithm>
+#include <cstring>
+#include <utility>
+
+#include "aidb/base/check.h"
+#include "aidb/base/crc32c.h"
+#include "aidb/base/hash.h"
+#include "aidb/io/transfer.h"
+#include "aidb/lsm/codec.h"
+#include "aidb/lsm/table_cursor.h"
+
+namespace aidb::lsm {
+
+namespace {
+
+Status DamagedAt(std::string_view path, uint64_t offset, const Status& why) {
+  // A file system's own error is passed on as such.
+  return Status(why.code(), "table " + std::string(path) + " at offset " + std::to_string(offset) +
+                                ": " + std::string(why.message()));
+}
+
+Result<Footer> ReadFooter(const io::File& file, uint64_t file_bytes) {
+  char bytes[kFooterBytes];
+  const uint64_t at = file_bytes - std::min<uint64_t>(file_bytes, kFooterBytes);
+  const auto span = std::as_writable_bytes(std::span(bytes)).first(file_bytes - at);
+  AIDB_RETURN_IF_ERROR(io::ReadExact(file, at, span));
+  auto footer = DecodeFooter({bytes, span.size()}, file_bytes);
+  if (!footer.ok()) return DamagedAt(file.path(), at, footer.status());
+  return footer;
+}
+
+Result<BlockBuffer> UnpackStored(const BlockTrailer& trailer, std::string_view stored) {
+  if (trailer.codec == kv::Compression::kNone) return BlockBuffer::CopyOf(stored);
+  BlockBuffer raw(trailer.raw_size);
+  AIDB_RETURN_IF_ERROR(Unpack(trailer.codec, stored, std::span(raw.data(), raw.size())));
+  return raw;
+}
+
+// One read, no copy of a block that is stored as it is.
+Result<BlockBuffer> ReadStored(const io::File& file, uint64_t salt, BlockKind kind,
+                               BlockHandle handle) {
+  BlockBuffer stored(handle.size + kTrailerBytes);
+  AIDB_RETURN_IF_ERROR(io::ReadExact(file, handle.offset, stored.writable()));
+  AIDB_ASSIGN_OR_RETURN(const BlockTrailer trailer,
+                        CheckTrailer(salt, handle.offset, stored.view(), kind));
+  stored.Truncate(handle.size);
+  if (trailer.codec == kv::Compression::kNone) return stored;
+  return UnpackStored(trailer, stored.view());
+}
+
+Result<Block> ReadBlockOf(const io::File& file, uint64_t file_bytes, uint64_t salt, BlockKind kind,
+                          BlockHandle handle, ReadAhead* ahead) {
+  if (ahead == nullptr) {
+    AIDB_ASSIGN_OR_RETURN(BlockBuffer raw, ReadStored(file, salt, kind, handle));
+    return Block::Parse(kind, std::move(raw));
+  }
+  AIDB_ASSIGN_OR_RETURN(const std::string_view stored,
+                        ahead->Bytes(file, file_bytes, handle.offset, handle.size + kTrailerBytes));
+  AIDB_ASSIGN_OR_RETURN(const BlockTrailer trailer,
+                        CheckTrailer(salt, handle.offset, stored, kind));
+  AIDB_ASSIGN_OR_RETURN(BlockBuffer raw, UnpackStored(trailer, stored.substr(0, handle.size)));
+  return Block::Parse(kind, std::move(raw));
+}
+
+Result<TableProperties> ReadPropertiesOf(const io::File& file, const Footer& footer,
+                                         uint64_t file_bytes) {
+  const auto read = [&](BlockKind kind, BlockHandle handle) -> Result<Block> {
+    auto block = ReadBlockOf(file, file_bytes, footer.salt, kind, handle, nullptr);
+    if (!block.ok()) return DamagedAt(file.path(), handle.offset, block.status());
+    return block;
+  };
+  AIDB_ASSIGN_OR_RETURN(const Block meta, read(BlockKind::kMetaIndex, footer.meta_index));
+  const auto handle = DecodeMetaIndex(meta.entries(), file_bytes);
+  if (!handle.ok()) return DamagedAt(file.path(), footer.meta_index.offset, handle.status());
+  AIDB_ASSIGN_OR_RETURN(const Block block, read(BlockKind::kProperties, *handle));
+  auto properties = DecodeProperties(block.entries());
+  if (!properties.ok()) return DamagedAt(file.path(), handle->offset, properties.status());
+  properties->facts.salt = footer.salt;
+  properties->facts.size_bytes = file_bytes;
+  return properties;
+}
+
+}  // namespace
+
+Result<std::string_view> ReadAhead::Bytes(const io::File& file, uint64_t file_bytes,
+                                          uint64_t offset, uint64_t size) {
+  const bool sequential = offset == continues_at_;
+  continues_at_ = offset + size;
+  const bool inside =
+      offset >= begin_ && offset - begin_ <= valid_ && size <= valid_ - (offset - begin_);
+  if (!inside) {
+    window_ = sequential ? std::min(window_ * 2, kWindowMax) : kWindowMin;
+    uint64_t wanted = sequential ? std::max(size, window_) : size;
+    wanted = std::max(size, std::min(wanted, file_bytes - std::min(file_bytes, offset)));
+    if (buffer_.size() < wanted) buffer_.resize(wanted);
+    valid_ = 0;
+    AIDB_RETURN_IF_ERROR(
+        io::ReadExact(file, offset, std::as_writable_bytes(std::span(buffer_.data(), wanted))));
+    begin_ = offset;
+    valid_ = wanted;
+  }
+  return std::string_view(buffer_).substr(offset - begin_, size);
+}
+
+Result<std::shared_ptr<TableReader>> TableReader::Open(std::unique_ptr<io::File> file,
+                                                       TableFacts expected, BlockCache& cache) {
+  AIDB_ASSIGN_OR_RETURN(const uint64_t file_bytes, file->Size());
+  if (file_bytes != expected.size_bytes) {
+    return Corruption("table " + std::string(file->path()) + " has " + std::to_string(file_bytes) +
+                      " bytes, expected " + std::to_string(expected.size_bytes) + ": keys " +
+                      KeyText(expected.first_key) + " to " + KeyText(expected.last_key) +
+                      " cannot be read");
+  }
+  std::shared_ptr<TableReader> table(new TableReader(std::move(file), std::move(expected), cache));
+  AIDB_ASSIGN_OR_RETURN(table->footer_, ReadFooter(*table->file_, file_bytes));
+  if (table->footer_.salt != table->facts_.salt) {
+    return table->Damaged(
+        file_bytes - kFooterBytes,
+        Corruption("salt is " + std::to_string(table->footer_.salt) + ", the manifest says " +
+                   std::to_string(table->facts_.salt) + ": another table"));
+  }
+  const BlockHandle root = table->footer_.index_root;
+  AIDB_ASSIGN_OR_RETURN(table->root_, table->ReadBlock(BlockKind::kIndexRoot, root, nullptr));
+  const EntryBlock& entries = table->root_->entries();
+  table->root_entries_.reserve(entries.entries());
+  for (size_t i = 0; i < entries.entries(); ++i) {
+    const auto entry = DecodeIndexEntry(entries.At(i).value, BlockKind::kIndexRoot, file_bytes);
+    if (!entry) {
+      return table->Damaged(root.offset,
+                            Corruption("index root has a bad entry " + std::to_string(i)));
+    }
+    table->root_entries_.push_back(*entry);
+  }
+  return table;
+}
+
+Result<TableFacts> TableReader::ReadFacts(const io::File& file) {
+  AIDB_ASSIGN_OR_RETURN(const uint64_t file_bytes, file.Size());
+  AIDB_ASSIGN_OR_RETURN(const Footer footer, ReadFooter(file, file_bytes));
+  AIDB_ASSIGN_OR_RETURN(TableProperties properties, ReadPropertiesOf(file, footer, file_bytes));
+  std::vector<std::byte> piece(ReadAhead::kWindowMax);
+  for (uint64_t at = 0; at < file_bytes; at += piece.size()) {
+    const auto part = std::span(piece).first(std::min<uint64_t>(piece.size(), file_bytes - at));
+    AIDB_RETURN_IF_ERROR(io::ReadExact(file, at, part));
+    properties.facts.crc = ExtendCrc32c(properties.facts.crc, AsView(part));
+  }
+  return properties.facts;
+}
+
+size_t TableReader::memory_bytes() const {
+  return sizeof(TableReader) + root_->memory_bytes() +
+         root_entries_.capacity() * sizeof(IndexEntry) + facts_.first_key.capacity() +
+         facts_.last_key.capacity();
+}
+
+Result<TableProperties> TableReader::ReadProperties() const {
+  return ReadPropertiesOf(*file_, footer_, facts_.size_bytes);
+}
+
+Status TableReader::Damaged(uint64_t offset, const Status& why) const {
+  return DamagedAt(path(), offset, why);
+}
+
+Status TableReader::Lost(Status why, size_t partition, const EntryBlock* index, size_t i) const {
+  const EntryBlock& root = root_->entries();
+  const std::string from = index != nullptr ? index->KeyAt(i) : root.KeyAt(partition);
+  std::string to;
+  if (index != nullptr && i + 1 < index->entries()) {
+    to = " to " + KeyText(index->KeyAt(i + 1));
+  } else if (partition + 1 < root.entries()) {
+    to = " to " + KeyText(root.KeyAt(partition + 1));
+  } else {
+    to = " to the last, " + KeyText(facts_.last_key);
+  }
+  return Status(why.code(), std::string(why.message()) + "; keys from " + KeyText(from) + to +
+                                " cannot be read");
+}
+
+Result<Block> TableReader::ReadBlock(BlockKind kind, BlockHandle handle, ReadAhead* ahead) const {
+  auto block = ReadBlockOf(*file_, facts_.size_bytes, facts_.salt, kind, handle, ahead);
+  if (!block.ok()) return Damaged(handle.offset, block.status());
+  return block;
+}
+
+Result<BlockRef> TableReader::Fetch(BlockKind kind, BlockHandle handle, CacheFill fill,
+                                    ReadAhead* ahead, ReadCounters* counters) const {
+  const BlockKey key{.table = facts_.number, .offset = handle.offset};
+  const auto touch = fill == CacheFill::kFill ? CacheTouch::kRemember : CacheTouch::kPassBy;
+  if (BlockRef cached = cache_.Lookup(key, kind, touch)) {
+    if (counters != nullptr) ++counters->cache_hits;
+    // Two blocks of one offset would be an index that lies.
+    if (cached->kind() == kind) [[likely]]
+      return cached;
+    return Damaged(handle.offset, Corruption("two kinds of block are said to lie here"));
+  }
+  if (counters != nullptr) {
+    ++counters->cache_misses;
+    counters->bytes_read += handle.size + kTrailerBytes;
+  }
+  AIDB_ASSIGN_OR_RETURN(Block block, ReadBlock(kind, handle, ahead));
+  if (fill == CacheFill::kFill) return cache_.Insert(key, std::move(block));
+  return cache_.MakePrivate(std::move(block));
+}
+
+Result<IndexEntry> TableReader::ChildAt(size_t partition, const EntryBlock& index, size_t i) const {
+  const auto entry = DecodeIndexEntry(index.At(i).value, BlockKind::kIndex, facts_.size_bytes);
+  if (entry) [[likely]]
+    return *entry;
+  return Lost(Damaged(root_entries_[partition].child.offset,
+                      Corruption("index partition has a bad entry " + std::to_string(i))),
+              partition, &index, i);
+}
+
+Result<std::optional<TableReader::Found>> TableReader::Get(std::string_view key, Sequence at,
+                                                           ReadCounters* counters) const {
+  const std::optional<size_t> first = ChildOf(root_->entries(), key);
+  if (!first) return std::optional<Found>();
+  const uint64_t hash = Hash64(key);
+  if (const BlockHandle handle = root_entries_[*first].filter; handle.size != 0) {
+    auto filter = Fetch(BlockKind::kFilter, handle, CacheFill::kFill, nullptr, counters);
+    if (!filter.ok()) return Lost(std::move(filter).status(), *first, nullptr, 0);
+    if (!(*filter)->filter().MayContain(hash)) {
+      if (counters != nullptr) ++counters->filter_useful;
+      return std::optional<Found>();
+    }
+  }
+  for (size_t partition = *first; partition < partitions(); ++partition) {
+    auto index = Fetch(BlockKind::kIndex, root_entries_[partition].child, CacheFill::kFill, nullptr,
+                       counters);
+    if (!index.ok()) return Lost(std::move(index).status(), partition, nullptr, 0);
+    const EntryBlock& children = (*index)->entries();
+    size_t i = partition == *first ? ChildOf(children, key).value_or(0) : 0;
+    for (; i < children.entries(); ++i) {
+      AIDB_ASSIGN_OR_RETURN(const IndexEntry child, ChildAt(partition, children, i));
+      auto block = Fetch(BlockKind::kData, child.child, CacheFill::kFill, nullptr, counters);
+      if (!block.ok()) return Lost(std::move(block).status(), partition, &children, i);
+      const EntryBlock::Lookup lookup = (*block)->entries().Find(key, hash, at);
+      if (lookup.found) {
+        return std::optional(Found{lookup.found->kind, lookup.found->sequence,
+                                   kv::PinnedValue(lookup.found->value, *std::move(block))});
+      }
+      if (lookup.goes_on) continue;
+      if (counters != nullptr && root_entries_[*first].filter.size != 0) ++counters->filter_false;
+      return std::optional<Found>();
+    }
+  }
+  return std::optional<Found>();
+}
+
+std::unique_ptr<EntryCursor> TableReader::NewCursor(CacheFill fill) const {
+  return std::make_unique<TableCursor>(shared_from_this(), fill);
+}
+
+}  // namespace aidb::lsm
