@@ -1,0 +1,409 @@
+#include "aidb/lsm/log_framing.h"
+
+#include <string>
+#include <vector>
+
+#include <gtest/gtest.h>
+
+#include "aidb/base/bytes.h"
+#include "aidb/base/crc32c.h"
+#include "aidb/base/random.h"
+#include "aidb/lsm/golden_file.h"
+#include "aidb/lsm/log_reference_reader.h"
+
+namespace aidb::lsm {
+namespace {
+
+using journal::ControlKind;
+using journal::Evidence;
+using journal::FileIdentity;
+using journal::kBehindUnknown;
+using journal::OpenFacts;
+using journal::Parsed;
+using journal::ParseKind;
+using journal::Place;
+using journal::RecordId;
+
+constexpr FileIdentity kFile{
+    .journal_uuid = {0xA1, 0xDB, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16}, .number = 42};
+
+// A log in memory, grown record by record.
+class TestLog {
+ public:
+  explicit TestLog(FileIdentity file = kFile, uint64_t payload_max = kLogRecordBytesMax)
+      : framing_(payload_max), file_(file) {}
+
+  // Returns the offset at which it was put.
+  uint64_t Add(std::string_view operations, uint32_t ids = 1, uint32_t behind = 0) {
+    const uint64_t offset = bytes_.size();
+    bytes_.resize(offset + framing_.FramedSize(operations.size(), offset), 'x');
+    framing_.Encode({file_, offset, RecordId{next_id_}, behind}, {operations, ids}, Rest(offset));
+    next_id_ += ids;
+    return offset;
+  }
+  uint64_t AddControl(ControlKind kind, const OpenFacts& open = {}, uint32_t behind = 0) {
+    const uint64_t offset = bytes_.size();
+    bytes_.resize(offset + framing_.ControlSize(kind, offset), 'x');
+    framing_.EncodeControl({file_, offset, {}, behind}, kind, open, Rest(offset));
+    return offset;
+  }
+  // Adds a record that ends `left` bytes before its block does.
+  void FillBlockBut(uint64_t left) {
+    const uint64_t in_block = bytes_.size() % kLogBlockBytes;
+    Add(std::string(kLogBlockBytes - in_block - left - kLogHeaderBytes - kLogBatchHeaderBytes,
+                    'f'));
+    ASSERT_EQ(bytes_.size() % kLogBlockBytes, (kLogBlockBytes - left) % kLogBlockBytes);
+  }
+  Parsed ParseAt(uint64_t offset, bool more_follows = false) {
+    return framing_.Parse(std::string_view(bytes_).substr(offset), more_follows, offset, file_,
+                          scratch_);
+  }
+  std::optional<Evidence> Find(uint64_t skip) {
+    return framing_.FindEvidence(bytes_, skip, 0, file_);
+  }
+  // After a deliberate change of a fragment's header or payload.
+  void FixChecksum(uint64_t at) {
+    const uint64_t length = LoadLe<uint16_t>(bytes_.data() + at + 4);
+    std::string covered(file_.journal_uuid.begin(), file_.journal_uuid.end());
+    AppendLe(covered, file_.number);
+    AppendLe(covered, at);
+    covered += bytes_.substr(at + 4, 12 + length);
+    StoreLe(bytes_.data() + at, MaskCrc(Crc32c(covered)));
+  }
+
+  std::string& bytes() { return bytes_; }
+  const LogFraming& framing() const { return framing_; }
+
+ private:
+  std::span<std::byte> Rest(uint64_t offset) {
+    return std::as_writable_bytes(std::span(bytes_)).subspan(offset);
+  }
+
+  LogFraming framing_;
+  FileIdentity file_;
+  std::string bytes_;
+  std::string scratch_;
+  uint64_t next_id_ = 1;
+};
+
+void ExpectRecord(const Parsed& parsed, std::string_view operations) {
+  ASSERT_EQ(parsed.kind, ParseKind::kRecord) << parsed.reason;
+  EXPECT_TRUE(parsed.payload == operations);
+}
+
+TEST(LogFraming, ReadsBackWhatItWrote) {
+  TestLog log;
+  log.AddControl(ControlKind::kOpen, {.previous_number = 41,
+                                      .previous_end = 1000,
+                                      .previous_durable = 900,
+                                      .first_id = RecordId{1}});
+  const uint64_t record = log.Add("operations", 3, 17);
+  const uint64_t mark = log.AddControl(ControlKind::kMark, {}, 5);
+  const uint64_t close = log.AddControl(ControlKind::kClose);
+
+  const Parsed open = log.ParseAt(0);
+  ASSERT_EQ(open.kind, ParseKind::kControl);
+  EXPECT_EQ(open.control, ControlKind::kOpen);
+  EXPECT_EQ(open.size, record);
+  EXPECT_EQ(open.open.previous_number, 41u);
+  EXPECT_EQ(open.open.previous_end, 1000u);
+  EXPECT_EQ(open.open.previous_durable, 900u);
+  EXPECT_EQ(open.open.first_id, RecordId{1});
+
+  const Parsed parsed = log.ParseAt(record);
+  ExpectRecord(parsed, "operations");
+  EXPECT_EQ(parsed.ids, 3u);
+  EXPECT_EQ(parsed.first_id, RecordId{1});
+  EXPECT_EQ(parsed.behind, 17u);
+  EXPECT_EQ(parsed.size, mark - record);
+
+  EXPECT_EQ(log.ParseAt(mark).control, ControlKind::kMark);
+  EXPECT_EQ(log.ParseAt(mark).behind, 5u);
+  EXPECT_EQ(log.ParseAt(close).control, ControlKind::kClose);
+  EXPECT_EQ(log.ParseAt(log.bytes().size()).kind, ParseKind::kFill);
+}
+
+TEST(LogFraming, TakesFramedSizeBytesAtEveryPlaceAndLength) {
+  // Block ends with 0…40 bytes left, payloads around each boundary between fragment counts.
+  for (uint64_t left = 0; left <= 40; ++left) {
+    for (const uint64_t payload :
+         {uint64_t{0}, uint64_t{1}, uint64_t{20}, kLogFragmentPayloadMax - 18,
+          kLogFragmentPayloadMax - 17, kLogFragmentPayloadMax - 16, 2 * kLogFragmentPayloadMax - 17,
+          2 * kLogFragmentPayloadMax, uint64_t{100'000}}) {
+      TestLog log;
+      log.FillBlockBut(left);
+      const std::string operations(payload, 'p');
+      const uint64_t at = log.Add(operations);
+      const Parsed parsed = log.ParseAt(at);
+      ExpectRecord(parsed, operations);
+      EXPECT_EQ(at + parsed.size, log.bytes().size()) << left << " " << payload;
+    }
+  }
+}
+
+TEST(LogFraming, NeverCrossesABlockAndPadsWithZeros) {
+  TestLog log;
+  log.FillBlockBut(15);
+  const uint64_t at = log.Add("next");
+  EXPECT_EQ(log.bytes().substr(at, 15), std::string(15, '\0'));
+  EXPECT_EQ(log.bytes()[kLogBlockBytes + 6], static_cast<char>(FragmentType::kFull));
+  log.bytes()[at + 14] = 1;
+  EXPECT_EQ(log.ParseAt(at).kind, ParseKind::kBad);
+}
+
+TEST(LogFraming, StartsARecordInTheLastSixteenBytesOfABlock) {
+  TestLog log;
+  log.FillBlockBut(16);
+  const uint64_t at = log.Add("split");
+  EXPECT_EQ(log.bytes()[at + 6], static_cast<char>(FragmentType::kFirst));
+  ExpectRecord(log.ParseAt(at), "split");
+}
+
+TEST(LogFraming, PadsControlsToo) {
+  TestLog log;
+  log.FillBlockBut(10);
+  const uint64_t mark = log.AddControl(ControlKind::kMark);
+  EXPECT_EQ(log.ParseAt(mark).size, 26u);
+  EXPECT_EQ(log.ParseAt(mark).control, ControlKind::kMark);
+}
+
+TEST(LogFraming, ClaimsNoMoreDurableBytesInLaterFragmentsThanInTheFirst) {
+  TestLog log;
+  log.Add(std::string(1000, 'a'));
+  log.FillBlockBut(12);
+  const uint64_t at = log.Add(std::string(70'000, 'b'), 1, 500);
+  // Whatever fragment is found, it proves the same byte durable: 500 in front of the record.
+  uint64_t found = 0;
+  for (auto piece = log.Find(at); piece; piece = log.Find(piece->offset + 1), ++found)
+    EXPECT_EQ(piece->offset - piece->behind, at - 500);
+  EXPECT_EQ(found, 3u);
+  EXPECT_EQ(log.ParseAt(at).behind, 500u);
+}
+
+TEST(LogFraming, SaturatesBehind) {
+  TestLog log;
+  const uint64_t at = log.Add(std::string(70'000, 'b'), 1, kBehindUnknown - 40'000);
+  const auto first = log.Find(at);
+  ASSERT_TRUE(first);
+  EXPECT_EQ(first->behind, kBehindUnknown - 40'000);
+  const auto last = log.Find(2 * kLogBlockBytes);
+  ASSERT_TRUE(last);
+  EXPECT_EQ(last->behind, kBehindUnknown);
+  const uint64_t unknown = log.Add("x", 1, kBehindUnknown);
+  EXPECT_EQ(log.ParseAt(unknown).behind, kBehindUnknown);
+}
+
+TEST(LogFraming, SeesEveryFlippedBit) {
+  TestLog log;
+  log.AddControl(ControlKind::kOpen);
+  for (int i = 0; i < 5; ++i) log.Add("record " + std::to_string(i));
+  log.AddControl(ControlKind::kClose);
+  const std::string intact = log.bytes();
+  const auto all = reference::ReadAll(intact, kFile, kLogRecordBytesMax);
+  ASSERT_EQ(all.size(), 7u);
+  for (size_t bit = 0; bit < intact.size() * 8; ++bit) {
+    log.bytes() = intact;
+    log.bytes()[bit / 8] ^= static_cast<char>(1 << (bit % 8));
+    size_t hurt = 0;
+    for (const auto& item : all) {
+      const Parsed parsed = log.ParseAt(item.offset);
+      const bool whole = parsed.kind == ParseKind::kRecord || parsed.kind == ParseKind::kControl;
+      const bool inside = bit / 8 >= item.offset && bit / 8 < item.offset + item.size;
+      EXPECT_EQ(whole, !inside) << "bit " << bit;
+      hurt += whole ? 0 : 1;
+    }
+    EXPECT_EQ(hurt, 1u);
+  }
+}
+
+TEST(LogFraming, ReadsEveryCutFileAsUnfinishedOrFill) {
+  TestLog log;
+  const uint64_t first = log.Add("the only record");
+  const std::string intact = log.bytes();
+  for (size_t size = 1; size < intact.size(); ++size) {
+    log.bytes() = intact.substr(0, size);
+    EXPECT_EQ(log.ParseAt(first).kind, ParseKind::kUnfinished) << size;
+    EXPECT_EQ(log.ParseAt(first, true).kind, ParseKind::kNeedMore) << size;
+  }
+  log.bytes().clear();
+  EXPECT_EQ(log.ParseAt(0).kind, ParseKind::kFill);
+  EXPECT_EQ(log.ParseAt(0, true).kind, ParseKind::kNeedMore);
+}
+
+TEST(LogFraming, CountsABatchOnlyWhenAllItsFragmentsAreThere) {
+  TestLog log;
+  const uint64_t at = log.Add(std::string(100'000, 'b'));
+  const std::string intact = log.bytes();
+  // Cut at the end of each fragment.
+  for (const uint64_t cut : {kLogBlockBytes, 2 * kLogBlockBytes, 3 * kLogBlockBytes}) {
+    log.bytes() = intact.substr(0, cut);
+    EXPECT_EQ(log.ParseAt(at).kind, ParseKind::kUnfinished);
+    EXPECT_EQ(log.ParseAt(at, true).kind, ParseKind::kNeedMore);
+  }
+  // A fragment in the middle is damaged.
+  log.bytes() = intact;
+  log.bytes()[kLogBlockBytes + 100] ^= 1;
+  EXPECT_EQ(log.ParseAt(at).kind, ParseKind::kUnfinished);
+  // A middle without its beginning is nothing.
+  EXPECT_EQ(log.ParseAt(2 * kLogBlockBytes).kind, ParseKind::kBad);
+}
+
+TEST(LogFraming, RefusesASizeThatDoesNotAddUp) {
+  TestLog log;
+  const uint64_t at = log.Add("operations");
+  log.bytes()[at + kLogHeaderBytes] ^= 1;
+  log.FixChecksum(at);
+  EXPECT_EQ(log.ParseAt(at).kind, ParseKind::kBad);
+}
+
+TEST(LogFraming, RefusesARecordAboveItsLimitBeforeGatheringIt) {
+  TestLog big;
+  const uint64_t at = big.Add(std::string(200'000, 'b'));
+  const LogFraming small(100'000);
+  std::string scratch;
+  const Parsed parsed = small.Parse(std::string_view(big.bytes()).substr(0, kLogBlockBytes), true,
+                                    at, kFile, scratch);
+  EXPECT_EQ(parsed.kind, ParseKind::kBad);
+  TestLog exact(kFile, 200'000);
+  ExpectRecord(exact.ParseAt(exact.Add(std::string(200'000, 'b'))), std::string(200'000, 'b'));
+}
+
+TEST(LogFraming, RefusesAStaleAForeignAndAMisplacedFragment) {
+  TestLog stale({.journal_uuid = kFile.journal_uuid, .number = 41});
+  TestLog far({.journal_uuid = kFile.journal_uuid, .number = 42 + (uint64_t{1} << 32)});
+  TestLog foreign({.journal_uuid = {7}, .number = 42});
+  for (TestLog* other : {&stale, &far, &foreign}) {
+    other->Add("not ours");
+    TestLog log;
+    log.bytes() = other->bytes();
+    EXPECT_EQ(log.ParseAt(0).kind, ParseKind::kBad);
+    EXPECT_FALSE(log.Find(0));
+  }
+  TestLog log;
+  log.Add("first");
+  const std::string first = log.bytes();
+  log.bytes() += first;  // The same bytes at another place.
+  EXPECT_EQ(log.ParseAt(first.size()).kind, ParseKind::kBad);
+}
+
+TEST(LogFraming, SaysNewerAndNotBadOfWhatALaterVersionMayWrite) {
+  struct Case {
+    const char* what;
+    size_t byte;
+    uint8_t value;
+  };
+  for (const Case& c : {Case{"fragment type", 6, 8}, Case{"fragment type 0", 6, 0},
+                        Case{"fragment flags", 7, 1}, Case{"batch flags", 16 + 16, 1}}) {
+    TestLog log;
+    const uint64_t at = log.Add("operations");
+    log.bytes()[at + c.byte] = static_cast<char>(c.value);
+    log.FixChecksum(at);
+    EXPECT_EQ(log.ParseAt(at).kind, ParseKind::kNewer) << c.what;
+  }
+  for (const size_t byte : {size_t{16}, size_t{16 + 58}}) {  // Format version, key id.
+    TestLog log;
+    log.AddControl(ControlKind::kOpen);
+    log.bytes()[byte] = 2;
+    log.FixChecksum(0);
+    EXPECT_EQ(log.ParseAt(0).kind, ParseKind::kNewer);
+  }
+}
+
+TEST(LogFraming, TakesAnOpenOnlyAtTheBeginning) {
+  TestLog log;
+  log.AddControl(ControlKind::kOpen);
+  const uint64_t at = log.Add(std::string(kLogOpenPayloadBytes - kLogBatchHeaderBytes, 'x'));
+  log.bytes()[at + 6] = static_cast<char>(FragmentType::kOpen);
+  log.FixChecksum(at);
+  EXPECT_EQ(log.ParseAt(at).kind, ParseKind::kBad);
+}
+
+TEST(LogFraming, RefusesSequencesThatDoNotExist) {
+  TestLog log;
+  for (const auto& [first, ids, good] : {std::tuple{(uint64_t{1} << 56) - 1, 1u, true},
+                                         {(uint64_t{1} << 56) - 1, 2u, false},
+                                         {uint64_t{1} << 56, 1u, false},
+                                         {uint64_t{5}, 0u, false}}) {
+    log.bytes().clear();
+    const uint64_t at = log.Add("x");
+    StoreLe(log.bytes().data() + at + 20, ids);
+    StoreLe(log.bytes().data() + at + 24, first);
+    log.FixChecksum(at);
+    EXPECT_EQ(log.ParseAt(at).kind == ParseKind::kRecord, good) << first << " " << ids;
+  }
+}
+
+TEST(LogFraming, TakesOnlyUnbrokenZerosForFill) {
+  TestLog log;
+  log.Add("a");
+  const uint64_t end = log.bytes().size();
+  log.bytes().append(10'000, '\0');
+  EXPECT_EQ(log.ParseAt(end).kind, ParseKind::kFill);
+  log.bytes()[end + 9'999] = 1;
+  EXPECT_EQ(log.ParseAt(end).kind, ParseKind::kBad);
+}
+
+TEST(LogFraming, FindsTheFirstValidPieceBehindDamage) {
+  for (const uint64_t number : {uint64_t{1}, uint64_t{0x4100}, uint64_t{0x61'000000},
+                                uint64_t{1} << 32, uint64_t{0x12345678}}) {
+    const FileIdentity file{.journal_uuid = kFile.journal_uuid, .number = number};
+    TestLog log(file);
+    std::vector<uint64_t> offsets;
+    Rng rng(number);
+    for (int i = 0; i < 40; ++i) {
+      std::string operations(rng.Below(5'000), '\0');
+      for (char& c : operations) c = static_cast<char>(rng.OneIn(2) ? number : rng.Next());
+      offsets.push_back(log.Add(operations));
+    }
+    for (uint64_t skip = 0; skip < log.bytes().size(); skip += 1 + rng.Below(700)) {
+      std::optional<uint64_t> expected;
+      for (uint64_t at = skip; at < log.bytes().size() && !expected; ++at)
+        if (reference::PieceAt(log.bytes(), at, file)) expected = at;
+      const auto found = log.Find(skip);
+      ASSERT_EQ(found.has_value(), expected.has_value()) << "seed " << number << " " << skip;
+      if (found) {
+        ASSERT_EQ(found->offset, *expected);
+      }
+    }
+  }
+}
+
+TEST(LogFraming, ReadsTheIdentityFromTheBytesAlone) {
+  TestLog log;
+  log.AddControl(ControlKind::kOpen);
+  const auto identity = LogFraming::ReadIdentity(log.bytes());
+  ASSERT_TRUE(identity);
+  EXPECT_EQ(identity->number, kFile.number);
+  EXPECT_EQ(identity->journal_uuid, kFile.journal_uuid);
+  log.bytes()[30] ^= 1;
+  EXPECT_FALSE(LogFraming::ReadIdentity(log.bytes()));
+  EXPECT_FALSE(LogFraming::ReadIdentity("short"));
+}
+
+// One file that holds each kind of fragment; docs/formats/log.md describes it.
+std::string GoldenLog() {
+  TestLog log;
+  log.AddControl(ControlKind::kOpen, {.previous_number = 41,
+                                      .previous_end = 4096,
+                                      .previous_durable = 4000,
+                                      .first_id = RecordId{1}});
+  log.Add(std::string("\x01\x05hello\x05world\x02\x04gone", 18), 2);
+  log.Add(
+      "\x01\x03"
+      "big" +
+          std::string("\xF0\xA2\x04") + std::string(70'000, 'v'),
+      1, 75);
+  log.AddControl(ControlKind::kMark, {}, 0);
+  log.Add(std::string("\x01\x00\x00", 3), 1, kBehindUnknown);
+  log.AddControl(ControlKind::kClose, {}, 44);
+  return log.bytes();
+}
+
+TEST(LogFraming, WritesTheGoldenFileBitForBit) {
+  const std::string log = GoldenLog();
+  EXPECT_TRUE(Golden("log_v1.log", log) == log) << "docs/formats/log.md and the format differ";
+  EXPECT_EQ(reference::ReadAll(log, kFile, kLogRecordBytesMax).size(), 6u);
+}
+
+}  // namespace
+}  // namespace aidb::lsm
