@@ -1,0 +1,27 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "aidb/lsm/entry.h"
+
+namespace aidb::lsm {
+
+// What the manifest repeats of a table, and what opening it is checked against.
+struct TableFacts {
+  uint64_t number = 0;
+  uint64_t salt = 0;
+  uint64_t size_bytes = 0;
+  uint32_t crc = 0;  // crc32c of the whole file.
+  std::string first_key;
+  std::string last_key;
+  Sequence lowest{};
+  Sequence highest{};
+  uint64_t entries = 0;
+  uint64_t deletes = 0;
+  uint64_t raw_bytes = 0;  // Keys and values as the user wrote them.
+
+  bool operator==(const TableFacts&) const = default;
+};
+
+}  // namespace aidb::lsm
