@@ -33,6 +33,7 @@
 #include "aidb/lsm/block_format.h"
 #include "aidb/lsm/block_reader.h"
 #include "aidb/lsm/entry.h"
+#include "aidb/lsm/table_facts.h"
 
 namespace aidb::lsm {
 
@@ -49,23 +50,6 @@ std::string TableFileName(uint64_t number);
 
 // A key for a message: quoted, escaped, at most 48 bytes of it.
 std::string KeyText(std::string_view key);
-
-// What the manifest repeats of a table, and what opening it is checked against.
-struct TableFacts {
-  uint64_t number = 0;
-  uint64_t salt = 0;
-  uint64_t size_bytes = 0;
-  uint32_t crc = 0;  // crc32c of the whole file.
-  std::string first_key = {};
-  std::string last_key = {};
-  Sequence lowest{};
-  Sequence highest{};
-  uint64_t entries = 0;
-  uint64_t deletes = 0;
-  uint64_t raw_bytes = 0;  // Keys and values as the user wrote them.
-
-  bool operator==(const TableFacts&) const = default;
-};
 
 // Where a stored block lies; its trailer follows.
 struct BlockHandle {

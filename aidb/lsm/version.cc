@@ -1,13 +1,11 @@
 #include "aidb/lsm/version.h"
 
 #include <algorithm>
-#include <bit>
-#include <cstring>
 #include <map>
 #include <utility>
 
-#include "aidb/base/bytes.h"
 #include "aidb/base/escape.h"
+#include "aidb/lsm/key_prefix.h"
 
 namespace aidb::lsm {
 namespace {
@@ -24,12 +22,6 @@ Status DoesNotFit(const std::string& what) { return Corruption("an edit that " +
 using LevelDraft = std::map<uint64_t, std::map<uint64_t, TableRef>, std::greater<>>;
 
 }  // namespace
-
-uint64_t KeyPrefix(std::string_view key) {
-  char bytes[8] = {};
-  std::memcpy(bytes, key.data(), std::min<size_t>(key.size(), sizeof bytes));
-  return std::byteswap(LoadLe<uint64_t>(bytes));
-}
 
 TableFile::~TableFile() {
   if (obsolete_.load(std::memory_order_relaxed) && unused_) unused_(number());

@@ -140,8 +140,4 @@ class Version {
   std::array<std::vector<Run>, kLevels> levels_;
 };
 
-// First 8 bytes of `key` as a number, shorter keys filled with zeros: a < b implies
-// KeyPrefix(a) <= KeyPrefix(b).
-uint64_t KeyPrefix(std::string_view key);
-
 }  // namespace aidb::lsm
