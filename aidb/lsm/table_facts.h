@@ -13,8 +13,8 @@ struct TableFacts {
   uint64_t salt = 0;
   uint64_t size_bytes = 0;
   uint32_t crc = 0;  // crc32c of the whole file.
-  std::string first_key;
-  std::string last_key;
+  std::string first_key{};
+  std::string last_key{};
   Sequence lowest{};
   Sequence highest{};
   uint64_t entries = 0;

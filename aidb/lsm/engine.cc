@@ -1,0 +1,210 @@
+#include "aidb/lsm/engine.h"
+
+#include <algorithm>
+#include <bit>
+#include <utility>
+
+#include "aidb/base/check.h"
+
+namespace aidb::lsm {
+namespace {
+
+constexpr uint64_t kRingBytesMax = uint64_t{16} << 20;
+constexpr uint64_t kRingBytesMin = uint64_t{64} << 10;
+constexpr size_t kSealedMax = 2;
+constexpr size_t kTablesMax = 512;  // Open files; the default limit of descriptors is 1,024.
+
+}  // namespace
+
+MemoryPlan MemoryPlan::For(const kv::Options& options) {
+  MemoryPlan plan;
+  plan.ring_bytes =
+      std::clamp(std::bit_floor(options.memory_bytes / 16), kRingBytesMin, kRingBytesMax);
+  plan.write_buffer_bytes =
+      options.write_buffer_bytes != 0 ? options.write_buffer_bytes : options.memory_bytes / 8;
+  // One active and two sealed memtables; a sixteenth for iterators and compaction buffers.
+  const uint64_t others = plan.ring_bytes + 3 * plan.write_buffer_bytes + options.memory_bytes / 16;
+  plan.cache_bytes = options.cache_bytes;
+  if (plan.cache_bytes == 0 && options.memory_bytes > others) {
+    plan.cache_bytes = options.memory_bytes - others;
+  }
+  return plan;
+}
+
+Engine::Engine(const io::Env& env, std::string directory, const kv::Options& options)
+    : env_(env),
+      directory_(std::move(directory)),
+      options_(options),
+      memory_(MemoryPlan::For(options)),
+      core_(std::make_shared<HandleCore>(env.files, directory_, memory_.cache_bytes, kTablesMax)),
+      unused_(std::make_shared<UnusedTables>()) {}
+
+Engine::~Engine() {
+  core_->closed.store(true, std::memory_order_release);
+  StopBackground();
+  journal_.reset();
+}
+
+std::optional<uint64_t> Engine::NumberOf(std::string_view name) const {
+  const std::optional<FileName> parsed = ParseFileName(name);
+  if (!parsed || parsed->kind != FileKind::kLog) return std::nullopt;
+  return parsed->number;
+}
+
+std::shared_ptr<Memtable> Engine::NewMemtable(const Memtable* before) const {
+  MemtableOptions options;
+  options.capacity_bytes = memory_.write_buffer_bytes;
+  if (before != nullptr && before->mean_entry_bytes() > 0) {
+    options.expected_entry_bytes = before->mean_entry_bytes();
+  }
+  return std::make_shared<Memtable>(options);
+}
+
+Instant Engine::WriteDeadline() const {
+  return env_.clock.Now() + std::chrono::milliseconds(options_.write_wait_ms);
+}
+
+Status Engine::CheckWritable() const {
+  if (core_->closed.load(std::memory_order_acquire)) return Unavailable("the store is closed");
+  if (options_.mode == kv::StoreMode::kReadOnly) {
+    return Unavailable("the store was opened read-only; open it in another mode to write");
+  }
+  if (failed_.load(std::memory_order_acquire)) {
+    MutexLock lock(work_mu_);
+    return failure_;
+  }
+  return {};
+}
+
+void Engine::Delay(uint64_t bytes) {
+  const Duration delay = controller_.DelayFor(bytes, env_.clock.Now());
+  if (delay <= Duration{0}) return;
+  env_.clock.SleepFor(delay);
+  counters_.delays.fetch_add(1, std::memory_order_relaxed);
+  counters_.delay_us.fetch_add(
+      static_cast<uint64_t>(std::chrono::duration_cast<std::chrono::microseconds>(delay).count()),
+      std::memory_order_relaxed);
+}
+
+Result<Sequence> Engine::Write(kv::WriteBatch batch, const kv::WriteOptions& options) {
+  AIDB_RETURN_IF_ERROR(CheckWritable());
+  AIDB_RETURN_IF_ERROR(batch.Validate(options_.batch_bytes_max));
+  if (batch.empty()) return Sequence{ToNumber(journal_->published_id())};
+  Delay(batch.size_bytes());
+  Sequence last{};
+  {
+    MutexLock lock(write_mu_);
+    AIDB_ASSIGN_OR_RETURN(last, WriteLocked(batch, WriteDeadline()));
+  }
+  if (options.sync) AIDB_RETURN_IF_ERROR(WaitDurable(last));
+  return last;
+}
+
+Status Engine::WaitDurable(Sequence sequence) {
+  return journal_->WaitDurable(journal::RecordId{ToNumber(sequence)}, Instant::Never());
+}
+
+Result<Sequence> Engine::WriteLocked(const kv::WriteBatch& batch, Instant deadline) {
+  AIDB_RETURN_IF_ERROR(CheckWritable());
+  AIDB_RETURN_IF_ERROR(MakeRoom(batch, deadline));
+  AIDB_ASSIGN_OR_RETURN(
+      const journal::Journal::Appended appended,
+      journal_->Append({.payload = batch.operations(), .ids = batch.count()}, deadline));
+
+  // Nothing may fail from here to Publish: the record exists.
+  const std::shared_ptr<const ReadState> state = CurrentState();
+  Memtable& memtable = *state->active.table;
+  {
+    MutexLock lock(memtable.write_mutex());
+    kv::WriteBatch::Reader operations = batch.operations_reader();
+    for (uint64_t id = ToNumber(appended.first_id); id <= ToNumber(appended.last_id); ++id) {
+      const auto operation = operations.Next();
+      AIDB_CHECK(operation.ok() && operation->has_value());
+      memtable.Add({.key = (*operation)->key,
+                    .value = (*operation)->value,
+                    .sequence = Sequence{id},
+                    .kind = (*operation)->kind});
+    }
+  }
+  journal_->Publish(appended);
+  counters_.writes.fetch_add(1, std::memory_order_relaxed);
+  counters_.user_bytes.fetch_add(batch.size_bytes(), std::memory_order_relaxed);
+  return Sequence{ToNumber(appended.last_id)};
+}
+
+Status Engine::MakeRoom(const kv::WriteBatch& batch, Instant deadline) {
+  while (true) {
+    const std::shared_ptr<const ReadState> state = CurrentState();
+    Memtable& memtable = *state->active.table;
+    {
+      MutexLock lock(memtable.write_mutex());
+      if (memtable.entries() == 0 || memtable.Fits(batch.size_bytes(), 0, batch.count())) {
+        return {};
+      }
+    }
+    if (state->sealed.size() < kSealedMax) {
+      AIDB_RETURN_IF_ERROR(Seal(deadline));
+      continue;
+    }
+    MutexLock lock(work_mu_);
+    if (CurrentState() != state) continue;
+    if (!failure_.ok()) return failure_;
+    // A full disk is told at once, and again until there is room; the flush goes on trying.
+    if (trouble_.code() == StatusCode::kResourceExhausted) return trouble_;
+    if (core_->closed.load(std::memory_order_acquire)) return Unavailable("the store is closed");
+    if (!progress_cv_.WaitUntil(work_mu_, deadline)) {
+      return ResourceExhausted("no memory for the write in " +
+                               std::to_string(options_.write_wait_ms) +
+                               " ms: memtables fill faster than they are flushed" +
+                               (trouble_.ok() ? "" : " (" + std::string(trouble_.message()) + ")") +
+                               "; raise memory_bytes or write_wait_ms, or write more slowly");
+    }
+  }
+}
+
+// Ends the active memtable and, with it, the log: a flushed memtable then frees whole logs.
+Status Engine::Seal(Instant deadline) {
+  AIDB_ASSIGN_OR_RETURN(const uint64_t log_number, journal_->Roll(deadline));
+  {
+    MutexLock lock(state_mu_);
+    auto next = std::make_shared<ReadState>(*current_);
+    next->sealed.insert(next->sealed.begin(), next->active);
+    next->active = {.table = NewMemtable(next->sealed.front().table.get()),
+                    .log_number = log_number};
+    current_ = std::move(next);
+  }
+  UpdateBacklog();
+  MutexLock lock(work_mu_);
+  work_cv_.NotifyAll();
+  return {};
+}
+
+Status Engine::Sync() {
+  AIDB_RETURN_IF_ERROR(CheckWritable());
+  return journal_->Flush(Instant::Never());
+}
+
+Status Engine::Flush() {
+  AIDB_RETURN_IF_ERROR(CheckWritable());
+  {
+    MutexLock lock(write_mu_);
+    const std::shared_ptr<const ReadState> state = CurrentState();
+    // Wait for a place among the sealed ones before taking it.
+    if (state->active.table->entries() > 0) AIDB_RETURN_IF_ERROR(Seal(WriteDeadline()));
+  }
+  const std::shared_ptr<const ReadState> sealed_at = CurrentState();
+  const uint64_t floor = sealed_at->active.log_number;
+  MutexLock lock(work_mu_);
+  while (true) {
+    const std::shared_ptr<const ReadState> state = CurrentState();
+    const bool waiting = std::any_of(state->sealed.begin(), state->sealed.end(),
+                                     [&](const LoggedMemtable& m) { return m.log_number < floor; });
+    if (!waiting) return {};
+    if (!failure_.ok()) return failure_;
+    if (trouble_.code() == StatusCode::kResourceExhausted) return trouble_;
+    if (core_->closed.load(std::memory_order_acquire)) return Unavailable("the store is closed");
+    progress_cv_.Wait(work_mu_);
+  }
+}
+
+}  // namespace aidb::lsm

@@ -1,0 +1,248 @@
+#pragma once
+
+// The native engine: a log-structured merge tree (O'Neil et al., 1996) over the journal.
+//
+//   Write ──► journal ──► active memtable ──full──► sealed memtables ──flush──► level 0 tables
+//                                                                                  │ compaction
+//   Get, Scan: memtables, level 0 newest first, one table per deeper level  ◄── levels 1…6
+//
+// What is where:
+//   engine.cc             writes, sealing
+//   engine_read.cc        reads, snapshots, conditional writes
+//   engine_open.cc        open: manifest, log, orphans; close
+//   engine_background.cc  flush, compaction, removal of unused files
+//
+// One writer at a time appends to the journal and inserts into the memtable; readers never wait
+// for it. A read takes one ReadState, which holds everything it may look at, and one sequence.
+
+#include <array>
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "aidb/base/sync.h"
+#include "aidb/journal/journal.h"
+#include "aidb/lsm/block_cache.h"
+#include "aidb/lsm/controller.h"
+#include "aidb/lsm/file_names.h"
+#include "aidb/lsm/log_framing.h"
+#include "aidb/lsm/manifest.h"
+#include "aidb/lsm/memtable.h"
+#include "aidb/lsm/open.h"
+#include "aidb/lsm/snapshot_list.h"
+#include "aidb/lsm/table_cache.h"
+#include "aidb/lsm/version.h"
+
+namespace aidb::lsm {
+
+// Numbers of tables that nobody needs any more, waiting to be deleted. Outlives the engine with
+// the last iterator.
+class UnusedTables {
+ public:
+  void Note(uint64_t number) AIDB_EXCLUDES(mu_) {
+    MutexLock lock(mu_);
+    numbers_.push_back(number);
+  }
+  std::vector<uint64_t> Take() AIDB_EXCLUDES(mu_) {
+    MutexLock lock(mu_);
+    return std::exchange(numbers_, {});
+  }
+
+ private:
+  Mutex mu_;
+  std::vector<uint64_t> numbers_ AIDB_GUARDED_BY(mu_);
+};
+
+// How memory_bytes is split.
+struct MemoryPlan {
+  uint64_t ring_bytes = 0;
+  uint64_t write_buffer_bytes = 0;
+  uint64_t cache_bytes = 0;
+
+  static MemoryPlan For(const kv::Options& options);
+};
+
+// What handles share with the engine, so that they may outlive it.
+struct HandleCore {
+  HandleCore(io::FileSystem& files, const std::string& directory, uint64_t cache_bytes,
+             size_t tables_max)
+      : blocks(cache_bytes), tables(files, directory, blocks, tables_max) {}
+
+  BlockCache blocks;
+  TableCache tables;
+  SnapshotList snapshots;
+  std::atomic<bool> closed{false};
+};
+
+// A memtable and the first log that holds its entries.
+struct LoggedMemtable {
+  std::shared_ptr<Memtable> table;
+  uint64_t log_number = 0;
+};
+
+// Everything a read may look at. Immutable but for what the writer adds to `active`.
+struct ReadState {
+  LoggedMemtable active;
+  std::vector<LoggedMemtable> sealed;  // Newest first.
+  std::shared_ptr<const Version> version;
+};
+
+// See kv::Store for the contract.
+//
+// Thread safety: any thread may call any method.
+// Lifetime: see OpenStore.
+class Engine final : public kv::Store, public kv::ConditionalWriter, private journal::JournalFiles {
+ public:
+  static Result<std::unique_ptr<Engine>> Open(const io::Env& env, std::string_view directory,
+                                              const kv::Options& options, OpenReport& report);
+  // Without Close: leaves what SIGKILL would.
+  ~Engine() override;
+
+  Result<Sequence> Write(kv::WriteBatch batch, const kv::WriteOptions& options) override;
+  Result<Sequence> WriteIf(const kv::Precondition& unchanged, kv::WriteBatch batch,
+                           const kv::WriteOptions& options) override;
+  Result<std::optional<kv::PinnedValue>> Get(std::string_view key,
+                                             const kv::ReadOptions& options) const override;
+  std::vector<Result<std::optional<kv::PinnedValue>>> MultiGet(
+      std::span<const std::string_view> keys, const kv::ReadOptions& options) const override;
+  kv::Iterator Scan(const kv::ScanOptions& options) const override;
+  kv::Snapshot TakeSnapshot() const override;
+  Status Sync() override;
+  Status Flush() override;
+  kv::StoreStats Stats() const override;
+  Status Close() override;
+
+  // Returns when the memtables are flushed and no level is above its target.
+  Status WaitForCompaction();
+
+ private:
+  // One read: what it looks at and where it stands.
+  struct View {
+    std::shared_ptr<const ReadState> state;
+    Sequence sequence{};
+  };
+  struct Found {
+    OpKind kind{};
+    Sequence sequence{};
+    kv::PinnedValue value;
+  };
+  class SnapshotHandle;
+
+  Engine(const io::Env& env, std::string directory, const kv::Options& options);
+
+  // engine.cc
+  Status CheckWritable() const;
+  void Delay(uint64_t bytes);
+  Result<Sequence> WriteLocked(const kv::WriteBatch& batch, Instant deadline)
+      AIDB_REQUIRES(write_mu_);
+  Status MakeRoom(const kv::WriteBatch& batch, Instant deadline) AIDB_REQUIRES(write_mu_);
+  Status Seal(Instant deadline) AIDB_REQUIRES(write_mu_);
+  Status WaitDurable(Sequence sequence);
+  std::shared_ptr<Memtable> NewMemtable(const Memtable* before) const;
+  Instant WriteDeadline() const;
+  uint64_t NextNumber() override { return numbers_->Take(); }
+  std::string NameOf(uint64_t number) const override { return LogName(number); }
+  std::optional<uint64_t> NumberOf(std::string_view name) const override;
+
+  // engine_read.cc
+  Result<View> TakeView(const kv::Snapshot* snapshot) const;
+  std::shared_ptr<const ReadState> CurrentState() const AIDB_EXCLUDES(state_mu_);
+  Sequence VisibleSequence() const;
+  Result<std::optional<Found>> Find(const ReadState& state, std::string_view key,
+                                    Sequence at) const;
+  std::unique_ptr<EntryCursor> NewStateCursor(const std::shared_ptr<const ReadState>& state,
+                                              const kv::ScanRange& range, CacheFill fill) const;
+  Status CheckUnchanged(const kv::Precondition& unchanged) const AIDB_REQUIRES(write_mu_);
+  void AddLevelStats(const Version& version, kv::StoreStats& stats) const;
+
+  // engine_open.cc
+  Status OpenLocked(OpenReport& report);
+  Status OpenNew(OpenReport& report);
+  Status OpenExisting(ManifestFound found, OpenReport& report);
+  Status OpenReadOnly(const ManifestFound& found, OpenReport& report);
+  Status BuildVersion(const ManifestState& state);
+  Status CheckTablesPresent(const ManifestState& state) const;
+  Status StartJournal(const journal::RecoveryFloor& floor, OpenReport& report);
+  Status Replay(uint64_t log_number, Sequence first, uint32_t count, std::string_view operations);
+  Status RemoveOrphans(OpenReport& report);
+  void StartBackground();
+  void StopBackground();
+  journal::JournalOptions JournalOptionsFor() const;
+
+  // engine_background.cc
+  void FlushMain();
+  void CompactMain();
+  Status FlushOldest() AIDB_EXCLUDES(work_mu_);
+  Result<TableFacts> WriteTable(const Memtable& memtable);
+  Result<bool> CompactOnce() AIDB_EXCLUDES(work_mu_);
+  Status InstallEdit(const VersionEdit& edit, const Memtable* flushed) AIDB_EXCLUDES(manifest_mu_);
+  void RemoveUnused();
+  void RemoveOldLogs(uint64_t floor);
+  void UpdateBacklog();
+  // Keeps trouble in view and says how long to wait before the next try.
+  void NoteTrouble(const Status& status, std::string_view what);
+  bool Stopping() const { return stopping_.load(std::memory_order_acquire); }
+
+  const io::Env env_;
+  const std::string directory_;
+  const kv::Options options_;
+  const MemoryPlan memory_;
+  const std::shared_ptr<HandleCore> core_;
+  const std::shared_ptr<UnusedTables> unused_;
+  const LogFraming framing_;
+  std::unique_ptr<FileNumbers> numbers_;
+  std::unique_ptr<io::DirectoryLock> lock_;
+  std::unique_ptr<journal::Journal> journal_;  // Null when read-only.
+  Sequence read_only_sequence_{};
+  uint64_t replayed_log_ = 0;  // During open: where the last record came from.
+
+  // Serialises writers. Held across waits for room: whoever comes later would wait as well.
+  mutable Mutex write_mu_;
+
+  // The newest state. Held for a pointer copy only.
+  mutable Mutex state_mu_;
+  std::shared_ptr<const ReadState> current_ AIDB_GUARDED_BY(state_mu_);
+
+  // Serialises edits. Held across the manifest's writes: edits have one order on disk.
+  mutable Mutex manifest_mu_;
+  std::unique_ptr<Manifest> manifest_ AIDB_GUARDED_BY(manifest_mu_);
+
+  // Background work. Lock order: write_mu_, manifest_mu_, then state_mu_ or work_mu_.
+  mutable Mutex work_mu_;
+  CondVar work_cv_;      // Work may have appeared, or the engine stops.
+  CondVar progress_cv_;  // A job has ended, well or badly.
+  uint64_t jobs_running_ AIDB_GUARDED_BY(work_mu_) = 0;
+  std::vector<uint64_t> busy_tables_ AIDB_GUARDED_BY(work_mu_);
+  Status trouble_ AIDB_GUARDED_BY(work_mu_);  // Passing: the last job failed; tried again.
+  Status failure_ AIDB_GUARDED_BY(work_mu_);  // For good: the engine is read-only.
+  Controller controller_;
+  std::atomic<bool> stopping_{false};
+  std::atomic<bool> failed_{false};
+  std::atomic<bool> closing_{false};
+
+  // Statistics. Relaxed: they order nothing.
+  struct Counters {
+    std::atomic<uint64_t> writes{0};
+    std::atomic<uint64_t> gets{0};
+    std::atomic<uint64_t> scans{0};
+    std::atomic<uint64_t> user_bytes{0};
+    std::atomic<uint64_t> flushes{0};
+    std::atomic<uint64_t> compactions{0};
+    std::atomic<uint64_t> delays{0};
+    std::atomic<uint64_t> delay_us{0};
+    std::atomic<uint64_t> filter_useful{0};
+    std::atomic<uint64_t> filter_false{0};
+    std::array<std::atomic<uint64_t>, kLevels> level_read{};
+    std::array<std::atomic<uint64_t>, kLevels> level_written{};
+  };
+  mutable Counters counters_;
+
+  std::vector<std::unique_ptr<io::Task>> tasks_;
+};
+
+}  // namespace aidb::lsm

@@ -1,0 +1,47 @@
+// The native engine against the contract and against the model.
+
+#include <memory>
+#include <string>
+
+#include <gtest/gtest.h>
+
+#include "aidb/io/posix/posix_env.h"
+#include "aidb/kv/conformance.h"
+#include "aidb/kv/model_test_driver.h"
+#include "aidb/lsm/open.h"
+#include "aidb/testing/temp_directory.h"
+
+namespace aidb::lsm {
+namespace {
+
+constexpr kv::Abilities kNativeAbilities{.durable = true, .conditional = true};
+
+class NativeSubject final : public kv::Subject {
+ public:
+  Result<kv::OpenedStore> Open(const kv::Options& options) override {
+    AIDB_ASSIGN_OR_RETURN(OpenedStore opened,
+                          OpenStore(world_.env(), directory_.Join("store"), options));
+    return kv::OpenedStore{.store = std::move(opened.store), .conditional = opened.conditional};
+  }
+  kv::Options options() const override {
+    kv::Options options = kv::Options::ForTests();
+    options.sync_interval_ms = 0;
+    return options;
+  }
+
+ private:
+  testing::TempDirectory directory_;
+  io::PosixEnv world_;
+};
+
+[[maybe_unused]] const bool kRegistered =
+    kv::RegisterConformanceSuite("Native", kNativeAbilities, std::make_unique<NativeSubject>);
+
+TEST(NativeModel, DoesWhatAMapWithHistoryDoes) {
+  const auto report =
+      kv::RunModelTest(std::make_unique<NativeSubject>, kNativeAbilities, 1, kv::ModelOperations());
+  EXPECT_EQ(report, std::nullopt) << *report;
+}
+
+}  // namespace
+}  // namespace aidb::lsm

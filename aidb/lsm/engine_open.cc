@@ -1,0 +1,328 @@
+// Opening and closing the native engine.
+//
+// Open: lock, CURRENT, manifest, tables present, logs replayed into memtables, a new log, a new
+// manifest, orphans removed. Nothing is deleted before the manifest that no longer names it is
+// durable; every step can be interrupted and repeated.
+
+#include <algorithm>
+#include <set>
+#include <utility>
+
+#include "aidb/base/check.h"
+#include "aidb/journal/replay.h"
+#include "aidb/lsm/engine.h"
+
+namespace aidb::lsm {
+namespace {
+
+// Every option has a meaning here.
+constexpr std::string_view kHonoured[] = {
+    "memory_bytes",        "write_buffer_bytes", "cache_bytes",      "block_bytes",
+    "filter_bits_per_key", "compression",        "level0_trigger",   "level_base_bytes",
+    "level_multiplier",    "background_threads", "sync_interval_ms", "log_bytes",
+    "batch_bytes_max",     "write_wait_ms"};
+
+constexpr uint64_t kBatchHeadroomBytes = 64;
+
+Status NoStore(std::string_view directory) {
+  return InvalidArgument(std::string(directory) +
+                         ": there is no store here; create one with another open mode");
+}
+
+TableUnused NoteIn(std::shared_ptr<UnusedTables> unused) {
+  return [unused = std::move(unused)](uint64_t number) { unused->Note(number); };
+}
+
+}  // namespace
+
+Result<OpenedStore> OpenStore(const io::Env& env, std::string_view directory,
+                              const kv::Options& options) {
+  OpenedStore opened;
+  AIDB_ASSIGN_OR_RETURN(std::unique_ptr<Engine> engine,
+                        Engine::Open(env, directory, options, opened.report));
+  opened.conditional = engine.get();
+  opened.store = std::move(engine);
+  return opened;
+}
+
+Result<std::unique_ptr<Engine>> Engine::Open(const io::Env& env, std::string_view directory,
+                                             const kv::Options& options, OpenReport& report) {
+  AIDB_RETURN_IF_ERROR(options.Validate());
+  AIDB_RETURN_IF_ERROR(options.RefuseAllBut(kHonoured, "native"));
+  const bool must_exist =
+      options.mode == kv::StoreMode::kMustExist || options.mode == kv::StoreMode::kReadOnly;
+  AIDB_ASSIGN_OR_RETURN(const bool exists, env.files.Exists(directory));
+  if (!exists && must_exist) return NoStore(directory);
+  if (!must_exist) AIDB_RETURN_IF_ERROR(env.files.CreateDirectory(directory));
+  std::unique_ptr<Engine> engine(new Engine(env, std::string(directory), options));
+  AIDB_ASSIGN_OR_RETURN(engine->lock_, env.files.Lock(io::JoinPath(directory, "LOCK"),
+                                                      options.mode == kv::StoreMode::kReadOnly
+                                                          ? io::LockMode::kShared
+                                                          : io::LockMode::kExclusive));
+  AIDB_RETURN_IF_ERROR(engine->OpenLocked(report));
+  return engine;
+}
+
+Status Engine::OpenLocked(OpenReport& report) {
+  AIDB_ASSIGN_OR_RETURN(std::optional<ManifestFound> found, ReadManifest(env_.files, directory_));
+  if (!found) {
+    if (options_.mode == kv::StoreMode::kMustExist || options_.mode == kv::StoreMode::kReadOnly) {
+      return NoStore(directory_);
+    }
+    return OpenNew(report);
+  }
+  if (options_.mode == kv::StoreMode::kMustBeNew) {
+    return InvalidArgument(directory_ +
+                           ": there is a store here already; open it with another mode");
+  }
+  AIDB_RETURN_IF_ERROR(BuildVersion(found->state));
+  AIDB_RETURN_IF_ERROR(CheckTablesPresent(found->state));
+  report.clean = found->state.clean_shutdown.has_value();
+  if (options_.mode == kv::StoreMode::kReadOnly) return OpenReadOnly(*found, report);
+  return OpenExisting(*std::move(found), report);
+}
+
+Status Engine::OpenNew(OpenReport& report) {
+  report.created = true;
+  report.clean = true;
+  AIDB_ASSIGN_OR_RETURN(const uint64_t first, NextNumberFree(env_.files, directory_));
+  numbers_ = std::make_unique<FileNumbers>(first);
+  {
+    MutexLock lock(manifest_mu_);
+    AIDB_ASSIGN_OR_RETURN(manifest_, Manifest::Create(env_.files, directory_, *numbers_,
+                                                      Uuid::Generate(env_.random)));
+    AIDB_RETURN_IF_ERROR(BuildVersion(manifest_->state()));
+  }
+  AIDB_RETURN_IF_ERROR(StartJournal({}, report));
+  VersionEdit edit;
+  edit.log_floor = CurrentState()->active.log_number;
+  {
+    MutexLock lock(manifest_mu_);
+    AIDB_RETURN_IF_ERROR(manifest_->Append(edit));
+  }
+  AIDB_RETURN_IF_ERROR(RemoveOrphans(report));
+  StartBackground();
+  return {};
+}
+
+Status Engine::OpenExisting(ManifestFound found, OpenReport& report) {
+  numbers_ = std::make_unique<FileNumbers>(found.next_number_free);
+  journal::RecoveryFloor floor;
+  floor.number = found.state.log_floor;
+  floor.first_id = journal::RecordId{ToNumber(found.state.last_sequence) + 1};
+  if (found.state.clean_shutdown) {
+    floor.clean_end = journal::DurableEnd{found.state.clean_shutdown->number,
+                                          found.state.clean_shutdown->size_bytes};
+  }
+  AIDB_RETURN_IF_ERROR(StartJournal(floor, report));
+  const std::shared_ptr<const ReadState> state = CurrentState();
+  VersionEdit edit;
+  edit.log_floor =
+      state->sealed.empty() ? state->active.log_number : state->sealed.back().log_number;
+  {
+    MutexLock lock(manifest_mu_);
+    AIDB_ASSIGN_OR_RETURN(manifest_,
+                          Manifest::Continue(env_.files, directory_, *numbers_, std::move(found)));
+    AIDB_RETURN_IF_ERROR(manifest_->Append(edit));
+  }
+  AIDB_RETURN_IF_ERROR(RemoveOrphans(report));
+  StartBackground();
+  return {};
+}
+
+// A store that was closed in order holds everything in files that need no repair, so nothing is
+// written. One that was not must be opened for writing first.
+Status Engine::OpenReadOnly(const ManifestFound& found, OpenReport& report) {
+  if (!found.state.clean_shutdown) {
+    return Unavailable(directory_ +
+                       ": was not closed in order, so its log needs recovery; open it for "
+                       "writing once, then read-only");
+  }
+  journal::RecoveryFloor floor;
+  floor.number = found.state.log_floor;
+  floor.first_id = journal::RecordId{ToNumber(found.state.last_sequence) + 1};
+  floor.clean_end = journal::DurableEnd{found.state.clean_shutdown->number,
+                                        found.state.clean_shutdown->size_bytes};
+  AIDB_ASSIGN_OR_RETURN(const journal::RecordId next,
+                        journal::ReplayClosed(env_, framing_, *this, JournalOptionsFor(), floor,
+                                              [this](uint64_t number, journal::RecordId first,
+                                                     uint32_t count, std::string_view operations) {
+                                                return Replay(number, Sequence{ToNumber(first)},
+                                                              count, operations);
+                                              }));
+  read_only_sequence_ = Sequence{ToNumber(next) - 1};
+  report.log_records = ToNumber(next) - ToNumber(floor.first_id);
+  return {};
+}
+
+Status Engine::BuildVersion(const ManifestState& manifest) {
+  VersionEdit all;
+  for (const auto& [number, table] : manifest.tables) {
+    all.added.push_back({.level = table.level, .run = table.run, .facts = table.facts});
+    if (table.damaged) all.damaged.push_back(number);
+  }
+  AIDB_ASSIGN_OR_RETURN(std::shared_ptr<const Version> version,
+                        Version::Empty(NoteIn(unused_))->Apply(all));
+  auto state = std::make_shared<ReadState>();
+  state->active.table = NewMemtable(nullptr);
+  state->version = std::move(version);
+  MutexLock lock(state_mu_);
+  current_ = std::move(state);
+  return {};
+}
+
+Status Engine::CheckTablesPresent(const ManifestState& manifest) const {
+  AIDB_ASSIGN_OR_RETURN(const std::vector<std::string> names, env_.files.List(directory_));
+  for (const auto& [number, table] : manifest.tables) {
+    if (!std::binary_search(names.begin(), names.end(), TableName(number))) {
+      return Corruption(io::JoinPath(directory_, TableName(number)) +
+                        ": is missing; the manifest names it with keys from '" +
+                        table.facts.first_key + "' to '" + table.facts.last_key +
+                        "'. Restore the file from a copy");
+    }
+  }
+  return {};
+}
+
+journal::JournalOptions Engine::JournalOptionsFor() const {
+  journal::JournalOptions options;
+  options.directory = directory_;
+  options.file_bytes = options_.log_bytes;
+  options.ring_bytes = memory_.ring_bytes;
+  options.record_bytes_max = options_.batch_bytes_max + kBatchHeadroomBytes;
+  if (options_.sync_interval_ms > 0) {
+    options.strategy =
+        journal::FlushStrategy::Periodic(std::chrono::milliseconds(options_.sync_interval_ms));
+  }
+  return options;
+}
+
+Status Engine::StartJournal(const journal::RecoveryFloor& floor, OpenReport& report) {
+  AIDB_ASSIGN_OR_RETURN(journal::Journal::Opened opened,
+                        journal::Journal::Open(env_, framing_, *this, JournalOptionsFor(), floor,
+                                               [this](uint64_t number, journal::RecordId first,
+                                                      uint32_t count, std::string_view operations) {
+                                                 return Replay(number, Sequence{ToNumber(first)},
+                                                               count, operations);
+                                               }));
+  journal_ = std::move(opened.journal);
+  report.log_records = opened.report.records;
+  report.quarantine = std::move(opened.report.quarantine);
+  report.notes = std::move(opened.report.notes);
+  for (const journal::FileReport& file : opened.report.files) {
+    if (file.cut_bytes == 0) continue;
+    report.notes.push_back(LogName(file.number) + ": " +
+                           std::string(journal::VerdictName(file.verdict)) + " at offset " +
+                           std::to_string(file.end) + ", " + std::to_string(file.cut_bytes) +
+                           " bytes kept in quarantine");
+  }
+  for (const std::string& note : report.notes) env_.log.Log(LogLevel::kWarning, note);
+  MutexLock lock(state_mu_);
+  if (current_->active.log_number == 0) {
+    auto next = std::make_shared<ReadState>(*current_);
+    next->active.log_number = opened.active_number;
+    current_ = std::move(next);
+  }
+  return {};
+}
+
+// Logs were rolled where memtables were sealed, so a memtable is ended between two logs once it
+// is half full: the new ones come out like the old.
+Status Engine::Replay(uint64_t log_number, Sequence first, uint32_t count,
+                      std::string_view operations) {
+  MutexLock lock(state_mu_);
+  const LoggedMemtable& active = current_->active;
+  const bool half_full = active.table->memory_bytes() > memory_.write_buffer_bytes / 2;
+  if (active.log_number == 0 ||
+      (replayed_log_ != log_number && half_full && active.table->entries() > 0)) {
+    auto next = std::make_shared<ReadState>(*current_);
+    if (active.log_number != 0) {
+      next->sealed.insert(next->sealed.begin(), active);
+      next->active.table = NewMemtable(active.table.get());
+    }
+    next->active.log_number = log_number;
+    current_ = std::move(next);
+  }
+  replayed_log_ = log_number;
+  Memtable& memtable = *current_->active.table;
+  MutexLock write_lock(memtable.write_mutex());
+  kv::WriteBatch::Reader reader(operations);
+  for (uint32_t i = 0;; ++i) {
+    AIDB_ASSIGN_OR_RETURN(const std::optional<kv::WriteBatch::Operation> operation, reader.Next());
+    if (operation.has_value() != (i < count)) {
+      return Corruption("a batch says it has " + std::to_string(count) +
+                        " operations and has another number");
+    }
+    if (!operation) return {};
+    memtable.Add({.key = operation->key,
+                  .value = operation->value,
+                  .sequence = first + i,
+                  .kind = operation->kind});
+  }
+}
+
+Status Engine::RemoveOrphans(OpenReport& report) {
+  AIDB_ASSIGN_OR_RETURN(const std::vector<std::string> names, env_.files.List(directory_));
+  uint64_t log_floor = 0;
+  std::set<uint64_t> tables;
+  {
+    MutexLock lock(manifest_mu_);
+    log_floor = manifest_->state().log_floor;
+    for (const auto& [number, table] : manifest_->state().tables) tables.insert(number);
+  }
+  for (const std::string& name : names) {
+    const std::optional<FileName> file = ParseFileName(name);
+    if (!file) continue;  // Not ours.
+    const bool orphan = (file->kind == FileKind::kTable && !tables.contains(file->number)) ||
+                        (file->kind == FileKind::kLog && file->number < log_floor) ||
+                        file->kind == FileKind::kTemporary;
+    if (!orphan) continue;
+    AIDB_RETURN_IF_ERROR(env_.files.Remove(io::JoinPath(directory_, name)));
+    ++report.orphans_removed;
+  }
+  return {};
+}
+
+void Engine::StartBackground() {
+  const int threads = options_.background_threads != 0
+                          ? options_.background_threads
+                          : std::clamp(env_.executor.Parallelism() - 1, 1, 4);
+  tasks_.push_back(env_.executor.Start("lsm-flush", [this] { FlushMain(); }));
+  for (int i = 0; i < std::max(threads - 1, 1); ++i) {
+    tasks_.push_back(env_.executor.Start("lsm-compact", [this] { CompactMain(); }));
+  }
+}
+
+void Engine::StopBackground() {
+  {
+    MutexLock lock(work_mu_);
+    stopping_.store(true, std::memory_order_release);
+    work_cv_.NotifyAll();
+    progress_cv_.NotifyAll();
+  }
+  tasks_.clear();  // Joins.
+}
+
+Status Engine::Close() {
+  if (closing_.exchange(true, std::memory_order_acq_rel)) return {};
+  core_->closed.store(true, std::memory_order_release);
+  StopBackground();
+  Status status;
+  if (journal_ != nullptr) {
+    MutexLock writers(write_mu_);  // Waits for the write in progress.
+    auto end = journal_->Close();
+    status = end.status();
+    if (status.ok() && !failed_.load(std::memory_order_acquire)) {
+      VersionEdit edit;
+      edit.clean_shutdown = ClosedLog{.number = end->number,
+                                      .size_bytes = end->offset,
+                                      .last = Sequence{ToNumber(journal_->published_id())}};
+      MutexLock lock(manifest_mu_);
+      status = manifest_->Append(edit).Annotate("mark the store as closed");
+    }
+  }
+  lock_.reset();
+  return status;
+}
+
+}  // namespace aidb::lsm

@@ -1,0 +1,361 @@
+// Reads, snapshots and conditional writes of the native engine.
+
+#include <algorithm>
+#include <utility>
+
+#include "aidb/base/escape.h"
+#include "aidb/lsm/engine.h"
+#include "aidb/lsm/level_cursor.h"
+#include "aidb/lsm/merging_cursor.h"
+#include "aidb/lsm/visible_cursor.h"
+
+namespace aidb::lsm {
+namespace {
+
+constexpr size_t kKeyCharactersShown = 64;
+
+Status Closed() { return Unavailable("the store is closed"); }
+
+// One run of a level as a cursor; keeps the run's version alive through `state`.
+class RunCursor final : public EntryCursor {
+ public:
+  RunCursor(const Run& run, std::shared_ptr<const ReadState> state,
+            std::shared_ptr<HandleCore> core, CacheFill fill)
+      : state_(std::move(state)), core_(std::move(core)) {
+    const std::span<const TableRef> tables = run.tables();
+    bounds_.reserve(tables.size());
+    for (const TableRef& table : tables) {
+      bounds_.push_back({table->facts().first_key, table->facts().last_key});
+    }
+    level_ = std::make_unique<LevelCursor>(
+        bounds_, [this, tables, fill](size_t i) -> Result<std::unique_ptr<EntryCursor>> {
+          AIDB_ASSIGN_OR_RETURN(const auto reader, core_->tables.Get(tables[i]->facts()));
+          return reader->NewCursor(fill);
+        });
+  }
+
+  void SeekToFirst() override {
+    level_->SeekToFirst();
+    Take();
+  }
+  void SeekToLast() override {
+    level_->SeekToLast();
+    Take();
+  }
+  void Seek(std::string_view key, Sequence sequence) override {
+    level_->Seek(key, sequence);
+    Take();
+  }
+  void Next() override {
+    level_->Next();
+    Take();
+  }
+  void Prev() override {
+    level_->Prev();
+    Take();
+  }
+  Status status() const override { return level_->status(); }
+
+ private:
+  void Take() {
+    valid_ = level_->valid();
+    if (valid_) entry_ = level_->entry();
+  }
+
+  const std::shared_ptr<const ReadState> state_;
+  const std::shared_ptr<HandleCore> core_;
+  std::vector<LevelCursor::TableBounds> bounds_;
+  std::unique_ptr<LevelCursor> level_;
+};
+
+// Ends the walk with kUnavailable at the first move after Close; what stands there stays
+// readable.
+class HandleCursor final : public kv::Cursor {
+ public:
+  HandleCursor(std::unique_ptr<kv::Cursor> cursor, std::shared_ptr<const HandleCore> core)
+      : core_(std::move(core)), cursor_(std::move(cursor)) {}
+
+  bool Valid() const override { return !ended_ && cursor_->Valid(); }
+  void SeekToFirst() override {
+    if (Open()) cursor_->SeekToFirst();
+  }
+  void SeekToLast() override {
+    if (Open()) cursor_->SeekToLast();
+  }
+  void Seek(std::string_view key) override {
+    if (Open()) cursor_->Seek(key);
+  }
+  void SeekForPrev(std::string_view key) override {
+    if (Open()) cursor_->SeekForPrev(key);
+  }
+  void Next() override {
+    if (Open()) cursor_->Next();
+  }
+  void Prev() override {
+    if (Open()) cursor_->Prev();
+  }
+  std::string_view key() const override { return cursor_->key(); }
+  std::string_view value() const override { return cursor_->value(); }
+  Status status() const override { return ended_ ? Closed() : cursor_->status(); }
+
+ private:
+  bool Open() {
+    ended_ = ended_ || core_->closed.load(std::memory_order_acquire);
+    return !ended_;
+  }
+
+  const std::shared_ptr<const HandleCore> core_;  // First: the cursor reads through it.
+  const std::unique_ptr<kv::Cursor> cursor_;
+  bool ended_ = false;
+};
+
+}  // namespace
+
+class Engine::SnapshotHandle final : public kv::SnapshotState {
+ public:
+  SnapshotHandle(std::shared_ptr<HandleCore> core, Sequence sequence)
+      : core_(std::move(core)), sequence_(sequence) {}
+  ~SnapshotHandle() override { core_->snapshots.Remove(sequence_); }
+  Sequence sequence() const override { return sequence_; }
+  const void* owner() const override { return core_.get(); }
+
+ private:
+  const std::shared_ptr<HandleCore> core_;
+  const Sequence sequence_;
+};
+
+std::shared_ptr<const ReadState> Engine::CurrentState() const {
+  MutexLock lock(state_mu_);
+  return current_;
+}
+
+Sequence Engine::VisibleSequence() const {
+  return journal_ != nullptr ? Sequence{ToNumber(journal_->published_id())} : read_only_sequence_;
+}
+
+Result<Engine::View> Engine::TakeView(const kv::Snapshot* snapshot) const {
+  if (core_->closed.load(std::memory_order_acquire)) return Closed();
+  View view;
+  if (snapshot != nullptr) {
+    if (snapshot->state().owner() != core_.get()) {
+      return InvalidArgument("the snapshot belongs to another store");
+    }
+    view.state = CurrentState();
+    view.sequence = snapshot->sequence();
+    return view;
+  }
+  // The sequence is read while this state is the newest: were it read before, a flush in between
+  // could have dropped the versions it sees; were it read after, a newer memtable could hold
+  // them.
+  MutexLock lock(state_mu_);
+  view.state = current_;
+  view.sequence = VisibleSequence();
+  return view;
+}
+
+kv::Snapshot Engine::TakeSnapshot() const {
+  const Sequence sequence = core_->snapshots.Add([this] { return VisibleSequence(); });
+  return kv::Snapshot(std::make_unique<SnapshotHandle>(core_, sequence));
+}
+
+Result<std::optional<Engine::Found>> Engine::Find(const ReadState& state, std::string_view key,
+                                                  Sequence at) const {
+  const auto in_memtable = [&](const LoggedMemtable& memtable) -> std::optional<Found> {
+    const std::optional<Memtable::Found> hit = memtable.table->Get(key, at);
+    if (!hit) return std::nullopt;
+    return Found{hit->kind, hit->sequence, kv::PinnedValue(hit->value, memtable.table)};
+  };
+  if (auto found = in_memtable(state.active)) return found;
+  for (const LoggedMemtable& memtable : state.sealed) {
+    if (auto found = in_memtable(memtable)) return found;
+  }
+  ReadCounters counters;
+  std::optional<Found> found;
+  Status status;
+  state.version->ForEachTableFor(key, [&](int /*level*/, const TableFile& file) {
+    auto reader = core_->tables.Get(file.facts());
+    if (!reader.ok()) {
+      status = std::move(reader).status();
+      return false;
+    }
+    auto hit = (*reader)->Get(key, at, &counters);
+    if (!hit.ok()) {
+      status = std::move(hit).status();
+      return false;
+    }
+    if (!hit->has_value()) return true;
+    found = Found{(*hit)->kind, (*hit)->sequence, std::move((*hit)->value)};
+    return false;
+  });
+  if (counters.filter_useful > 0) {
+    counters_.filter_useful.fetch_add(counters.filter_useful, std::memory_order_relaxed);
+  }
+  if (counters.filter_false > 0) {
+    counters_.filter_false.fetch_add(counters.filter_false, std::memory_order_relaxed);
+  }
+  AIDB_RETURN_IF_ERROR(status);
+  return found;
+}
+
+Result<std::optional<kv::PinnedValue>> Engine::Get(std::string_view key,
+                                                   const kv::ReadOptions& options) const {
+  AIDB_ASSIGN_OR_RETURN(const View view, TakeView(options.snapshot));
+  counters_.gets.fetch_add(1, std::memory_order_relaxed);
+  AIDB_ASSIGN_OR_RETURN(std::optional<Found> found, Find(*view.state, key, view.sequence));
+  if (!found || found->kind != OpKind::kPut) return std::optional<kv::PinnedValue>();
+  return std::optional<kv::PinnedValue>(std::move(found->value));
+}
+
+std::vector<Result<std::optional<kv::PinnedValue>>> Engine::MultiGet(
+    std::span<const std::string_view> keys, const kv::ReadOptions& options) const {
+  using Answer = Result<std::optional<kv::PinnedValue>>;
+  std::vector<Answer> answers;
+  answers.reserve(keys.size());
+  const auto refuse_all = [&](const Status& why) {
+    for (size_t i = 0; i < keys.size(); ++i) answers.emplace_back(why);
+  };
+  if (keys.size() > kv::kMultiGetKeysMax) {
+    refuse_all(kv::MultiGetTooLarge(keys.size()));
+    return answers;
+  }
+  const auto view = TakeView(options.snapshot);
+  if (!view.ok()) {
+    refuse_all(view.status());
+    return answers;
+  }
+  counters_.gets.fetch_add(keys.size(), std::memory_order_relaxed);
+  for (const std::string_view key : keys) {
+    auto found = Find(*view->state, key, view->sequence);
+    if (!found.ok()) {
+      answers.emplace_back(std::move(found).status());
+    } else if (!found->has_value() || (*found)->kind != OpKind::kPut) {
+      answers.emplace_back(std::optional<kv::PinnedValue>());
+    } else {
+      answers.emplace_back(std::optional<kv::PinnedValue>(std::move((*found)->value)));
+    }
+  }
+  return answers;
+}
+
+std::unique_ptr<EntryCursor> Engine::NewStateCursor(const std::shared_ptr<const ReadState>& state,
+                                                    const kv::ScanRange& range,
+                                                    CacheFill fill) const {
+  std::vector<std::unique_ptr<EntryCursor>> children;
+  children.push_back(state->active.table->NewCursor());
+  for (const LoggedMemtable& memtable : state->sealed) {
+    children.push_back(memtable.table->NewCursor());
+  }
+  for (int level = 0; level < kLevels; ++level) {
+    for (const Run& run : state->version->runs(level)) {
+      // A run wholly outside the range is left out: no table of it is opened.
+      const size_t first = run.IndexFor(range.lower);
+      if (first == run.tables().size()) continue;
+      if (range.upper && run.tables()[first]->facts().first_key >= *range.upper) continue;
+      children.push_back(std::make_unique<RunCursor>(run, state, core_, fill));
+    }
+  }
+  return NewMergingCursor(std::move(children));
+}
+
+kv::Iterator Engine::Scan(const kv::ScanOptions& options) const {
+  const auto view = TakeView(options.snapshot);
+  if (!view.ok()) return kv::FailedIterator(view.status());
+  counters_.scans.fetch_add(1, std::memory_order_relaxed);
+  kv::ScanRange range = kv::RangeOf(options);
+  if (range.empty()) return kv::FailedIterator(Status());
+  auto entries = NewStateCursor(view->state, range,
+                                options.fill_cache ? CacheFill::kFill : CacheFill::kPassBy);
+  auto visible = std::make_unique<VisibleCursor>(
+      std::move(entries), view->sequence, KeyRange{std::move(range.lower), std::move(range.upper)},
+      view->state, VisibleCursor::DeleteRunReport());
+  return {std::make_unique<HandleCursor>(std::move(visible), core_), options.order};
+}
+
+Status Engine::CheckUnchanged(const kv::Precondition& unchanged) const {
+  if (unchanged.since == nullptr || unchanged.since->state().owner() != core_.get()) {
+    return InvalidArgument("the precondition needs a live snapshot of this store");
+  }
+  const Sequence since = unchanged.since->sequence();
+  const auto changed = [](std::string_view key) {
+    return Conflict("key '" + EscapeForMessage(key, kKeyCharactersShown) +
+                    "' was written by another; retry the transaction");
+  };
+  const std::shared_ptr<const ReadState> state = CurrentState();
+  for (const std::string& key : unchanged.keys) {
+    AIDB_ASSIGN_OR_RETURN(const std::optional<Found> newest, Find(*state, key, kv::kSequenceMax));
+    if (newest && newest->sequence > since) return changed(key);
+  }
+  for (const kv::ScanRange& range : unchanged.ranges) {
+    if (range.empty()) continue;
+    const auto entries = NewStateCursor(state, range, CacheFill::kPassBy);
+    entries->Seek(range.lower, kv::kSequenceMax);
+    for (; entries->valid() && range.Contains(entries->entry().key); entries->Next()) {
+      if (entries->entry().sequence > since) return changed(entries->entry().key);
+    }
+    AIDB_RETURN_IF_ERROR(entries->status());
+  }
+  return {};
+}
+
+Result<Sequence> Engine::WriteIf(const kv::Precondition& unchanged, kv::WriteBatch batch,
+                                 const kv::WriteOptions& options) {
+  AIDB_RETURN_IF_ERROR(CheckWritable());
+  AIDB_RETURN_IF_ERROR(batch.Validate(options_.batch_bytes_max));
+  Delay(batch.size_bytes());
+  Sequence last{};
+  {
+    MutexLock lock(write_mu_);
+    AIDB_RETURN_IF_ERROR(CheckUnchanged(unchanged));
+    if (batch.empty()) return VisibleSequence();
+    AIDB_ASSIGN_OR_RETURN(last, WriteLocked(batch, WriteDeadline()));
+  }
+  if (options.sync) AIDB_RETURN_IF_ERROR(WaitDurable(last));
+  return last;
+}
+
+kv::StoreStats Engine::Stats() const {
+  kv::StoreStats stats;
+  stats.backend = "native";
+  const std::shared_ptr<const ReadState> state = CurrentState();
+  stats.sequence = VisibleSequence();
+  stats.durable_sequence = stats.sequence;
+  stats.durability = "opened read-only";
+  if (journal_ != nullptr) {
+    stats.durable_sequence = Sequence{ToNumber(journal_->durable_id())};
+    const std::string window =
+        options_.sync_interval_ms > 0
+            ? "at most " + std::to_string(2 * options_.sync_interval_ms) + " ms of writes"
+            : "what the kernel has not written back";
+    stats.durability =
+        "killed process: nothing; power cut: nothing of synced writes, else " + window;
+  }
+  stats.snapshots = core_->snapshots.size();
+  stats.writes = counters_.writes.load(std::memory_order_relaxed);
+  stats.gets = counters_.gets.load(std::memory_order_relaxed);
+  stats.scans = counters_.scans.load(std::memory_order_relaxed);
+  stats.bytes_written_by_user = counters_.user_bytes.load(std::memory_order_relaxed);
+  stats.flushes = counters_.flushes.load(std::memory_order_relaxed);
+  stats.compactions = counters_.compactions.load(std::memory_order_relaxed);
+  stats.write_delays = counters_.delays.load(std::memory_order_relaxed);
+  stats.write_delay_us = counters_.delay_us.load(std::memory_order_relaxed);
+  stats.filter_useful = counters_.filter_useful.load(std::memory_order_relaxed);
+  stats.filter_false = counters_.filter_false.load(std::memory_order_relaxed);
+
+  stats.memtable_bytes = state->active.table->memory_bytes();
+  for (const LoggedMemtable& memtable : state->sealed) {
+    stats.memtable_bytes += memtable.table->memory_bytes();
+  }
+  stats.memtable_count = 1 + state->sealed.size();
+  const BlockCacheStats cache = core_->blocks.Stats();
+  stats.cache_bytes = cache.cached_bytes;
+  for (size_t kind = 0; kind < cache.hits.size(); ++kind) {
+    stats.cache_hits += cache.hits[kind];
+    stats.cache_misses += cache.misses[kind];
+  }
+  AddLevelStats(*state->version, stats);
+  MutexLock lock(work_mu_);
+  stats.background_error = std::string((failure_.ok() ? trouble_ : failure_).message());
+  return stats;
+}
+
+}  // namespace aidb::lsm
