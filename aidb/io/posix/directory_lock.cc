@@ -64,14 +64,14 @@ void WriteHolder(int descriptor, const std::string& boot_id) {
   [[maybe_unused]] const ssize_t ignored = ::pwrite(descriptor, text.data(), text.size(), 0);
 }
 
-std::optional<int64_t> ReadHolder(int descriptor) {
+std::optional<uint64_t> ReadHolder(int descriptor) {
   char text[64];
   const ssize_t size = ::pread(descriptor, text, sizeof text, 0);
   if (size < 0) return std::nullopt;
   std::string_view line(text, static_cast<size_t>(size));
   if (!line.starts_with(kPidLabel)) return std::nullopt;
   line.remove_prefix(kPidLabel.size());
-  int64_t pid = 0;
+  uint64_t pid = 0;
   const auto parsed = std::from_chars(line.data(), line.data() + line.size(), pid);
   if (parsed.ec != std::errc()) return std::nullopt;
   return pid;
@@ -90,7 +90,7 @@ std::string DescribeHolder(int descriptor, LockMode wanted) {
   if (::fcntl(descriptor, F_OFD_GETLK, &held) == 0 && held.l_type == F_RDLCK) {
     return "already open for reading, by another process or another handle of this one";
   }
-  const std::optional<int64_t> pid = ReadHolder(descriptor);
+  const std::optional<uint64_t> pid = ReadHolder(descriptor);
   if (pid) return "already open by pid " + std::to_string(*pid);
   return "already open by a process that left no pid, perhaps a child forked without exec";
 }

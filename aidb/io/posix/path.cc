@@ -1,6 +1,5 @@
 #include "aidb/io/posix/path.h"
 
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "aidb/io/posix/system_error.h"
@@ -34,6 +33,11 @@ Status CheckDirectoryIsSafe(std::string_view operation, const std::string& path)
   const std::string bare(WithoutSlashes(path));
   struct stat found{};
   if (::lstat(bare.c_str(), &found) != 0) return SystemError(errno, operation, path);
+  return CheckDirectoryIsSafe(operation, path, found, ::geteuid());
+}
+
+Status CheckDirectoryIsSafe(std::string_view operation, const std::string& path,
+                            const struct stat& found, uid_t self) {
   const std::string where = std::string(operation) + " " + path + ": ";
   if (S_ISLNK(found.st_mode)) {
     return PermissionDenied(where + "is a symbolic link; name the directory it points to");
@@ -42,7 +46,6 @@ Status CheckDirectoryIsSafe(std::string_view operation, const std::string& path)
   if ((found.st_mode & S_IWOTH) != 0) {
     return PermissionDenied(where + "everybody may write to this directory; run chmod 0700 on it");
   }
-  const uid_t self = ::geteuid();
   if (found.st_uid != self && found.st_uid != 0 && self != 0) {
     return PermissionDenied(where + "belongs to user " + std::to_string(found.st_uid) +
                             ", but this process runs as user " + std::to_string(self) +

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <sys/stat.h>
+
 #include <string>
 #include <string_view>
 
@@ -18,5 +20,8 @@ Status CheckPath(std::string_view operation, std::string_view path);
 // use anybody's: mounted volumes belong to whoever made them). kInvalidArgument when it is no
 // directory.
 Status CheckDirectoryIsSafe(std::string_view operation, const std::string& path);
+// The same about what lstat found, for a process of user `self`.
+Status CheckDirectoryIsSafe(std::string_view operation, const std::string& path,
+                            const struct stat& found, uid_t self);
 
 }  // namespace aidb::io::posix
