@@ -145,6 +145,23 @@ void AFileOutlivesItsName(FileSystem& files, const std::string& dir) {
   EXPECT_EQ(ReadText(*file, 0, 100), "abc");
 }
 
+void AFileFollowsItsRename(FileSystem& files, const std::string& dir) {
+  const auto file = CreateWith(files, JoinPath(dir, "from"), "abc");
+  ExpectOk(files.Rename(JoinPath(dir, "from"), JoinPath(dir, "to")));
+  ExpectOk(WriteFully(*file, 3, AsBytes("def")));
+  EXPECT_EQ(ContentOf(files, JoinPath(dir, "to")), "abcdef");
+}
+
+void LargeTransfersArriveWhole(FileSystem& files, const std::string& dir) {
+  std::string content(700'001, ' ');
+  for (size_t i = 0; i < content.size(); ++i) content[i] = static_cast<char>(i * 7 + i / 251);
+  const auto file = CreateWith(files, JoinPath(dir, "a"), content);
+  const std::string_view view = content;
+  ExpectOk(WriteFully(*file, content.size(), AsBytes(view.substr(0, 300'001)),
+                      AsBytes(view.substr(300'001))));
+  EXPECT_EQ(ReadText(*file, 0, 2 * content.size()), content + content);
+}
+
 // --- Directories and names ---
 
 void ListIsSortedByBytes(FileSystem& files, const std::string& dir) {
@@ -157,6 +174,16 @@ void ListIsSortedByBytes(FileSystem& files, const std::string& dir) {
   const std::vector<std::string> expected = {"B", "a10", "a9", "b", "sub", "\xc3\xa4"};
   EXPECT_EQ(Must(files.List(dir)), expected);
   EXPECT_EQ(Must(files.List(JoinPath(dir, "sub"))), std::vector<std::string>{"inner"});
+}
+
+void ListHoldsManyNames(FileSystem& files, const std::string& dir) {
+  std::vector<std::string> expected;  // More than one buffer of the kernel's.
+  for (int i = 1000; i < 3000; ++i)
+    expected.push_back("a-name-that-is-not-short-" + std::to_string(i));
+  for (const std::string& name : expected) {
+    ExpectOk(files.Open(JoinPath(dir, name), OpenMode::kCreateNew).status());
+  }
+  EXPECT_EQ(Must(files.List(dir)), expected);
 }
 
 void ListRefusesWhatIsNoDirectory(FileSystem& files, const std::string& dir) {
@@ -344,7 +371,10 @@ constexpr Case kCases[] = {
     AIDB_CASE(AllocateChangesNeitherBytesNorSize),
     AIDB_CASE(SyncAndCloseSucceedOnAHealthyFile),
     AIDB_CASE(AFileOutlivesItsName),
+    AIDB_CASE(AFileFollowsItsRename),
+    AIDB_CASE(LargeTransfersArriveWhole),
     AIDB_CASE(ListIsSortedByBytes),
+    AIDB_CASE(ListHoldsManyNames),
     AIDB_CASE(ListRefusesWhatIsNoDirectory),
     AIDB_CASE(CreateDirectoryMayBeRepeated),
     AIDB_CASE(CreateDirectoryRefusesAFileAndAMissingParent),

@@ -6,9 +6,11 @@
 namespace aidb::io {
 namespace {
 
+// The file's own errors name the operation and the path already.
+std::string AtOffset(uint64_t offset) { return "at offset " + std::to_string(offset); }
+
 std::string At(std::string_view verb, const File& file, uint64_t offset) {
-  return std::string(verb) + " " + std::string(file.path()) + " at offset " +
-         std::to_string(offset);
+  return std::string(verb) + " " + std::string(file.path()) + " " + AtOffset(offset);
 }
 
 }  // namespace
@@ -17,7 +19,7 @@ Result<size_t> ReadUpTo(const File& file, uint64_t offset, std::span<std::byte> 
   size_t done = 0;
   while (done < out.size()) {
     Result<size_t> got = file.Read(offset + done, out.subspan(done));
-    if (!got.ok()) return std::move(got).status().Annotate(At("read", file, offset + done));
+    if (!got.ok()) return std::move(got).status().Annotate(AtOffset(offset + done));
     if (*got == 0) break;
     done += *got;
   }
@@ -40,7 +42,7 @@ Status WriteFully(File& file, uint64_t offset, std::span<const std::byte> first,
     const size_t in_first = std::min(done, first.size());
     Result<size_t> wrote =
         file.Write(offset + done, first.subspan(in_first), second.subspan(done - in_first));
-    if (!wrote.ok()) return std::move(wrote).status().Annotate(At("write", file, offset + done));
+    if (!wrote.ok()) return std::move(wrote).status().Annotate(AtOffset(offset + done));
     done += *wrote;
     idle_rounds = *wrote == 0 ? idle_rounds + 1 : 0;
     if (idle_rounds == kRoundsWithoutProgressMax) {

@@ -186,8 +186,8 @@ TEST_F(PosixRegionTest, ThatDoesNotFitIsAnErrorAndLeavesNoFile) {
     const Status full = files_.OpenRegion(path_, 4 << 20).status();
     return full.ToString() + (*files_.Exists(path_) ? "; left" : "; removed");
   });
-  EXPECT_TRUE(answer.starts_with("resource exhausted: write " + path_ + " at offset ")) << answer;
-  EXPECT_NE(answer.find(": disk full ("), std::string::npos) << answer;
+  EXPECT_TRUE(answer.starts_with("resource exhausted: at offset ")) << answer;
+  EXPECT_NE(answer.find(": write " + path_ + ": disk full ("), std::string::npos) << answer;
   EXPECT_TRUE(answer.ends_with("; removed")) << answer;
 }
 
@@ -199,7 +199,7 @@ TEST_F(PosixRegionTest, WhoseHolesDoNotFitIsAnErrorAndNoSignal) {
     [[maybe_unused]] const int grown = ::ftruncate(sparse.number(), 4 << 20);
     return files_.OpenRegion(path_, 4 << 20).status().ToString();
   });
-  EXPECT_TRUE(answer.starts_with("resource exhausted: write " + path_ + " at offset ")) << answer;
+  EXPECT_TRUE(answer.starts_with("resource exhausted: at offset ")) << answer;
 }
 
 TEST_F(PosixRegionTest, IsStoredToOnAFullVolumeWithoutASignal) {
