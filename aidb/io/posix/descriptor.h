@@ -2,7 +2,10 @@
 
 #include <unistd.h>
 
+#include <cerrno>
 #include <utility>
+
+#include "aidb/base/check.h"
 
 namespace aidb::io::posix {
 
@@ -17,7 +20,8 @@ class Descriptor {
     return *this;
   }
   ~Descriptor() {
-    if (valid()) ::close(number_);
+    // A descriptor that is not open was closed twice, perhaps in the place of somebody else's.
+    if (valid()) AIDB_CHECK(::close(number_) == 0 || errno != EBADF);
   }
 
   bool valid() const { return number_ >= 0; }

@@ -240,6 +240,11 @@ TEST_F(PosixFileSystemTest, ADanglingLinkIsANameThatExists) {
   EXPECT_FALSE(*files_.Exists(path_ + "/below"));
 }
 
+TEST_F(PosixFileSystemTest, NothingExistsBelowAFile) {
+  Create("a", "");
+  EXPECT_FALSE(*files_.Exists(path_ + "/below"));
+}
+
 TEST_F(PosixFileSystemTest, RefusesAPipeWithoutWaitingForItsOtherEnd) {
   ASSERT_EQ(::mkfifo(path_.c_str(), 0600), 0);
   for (const OpenMode mode : {OpenMode::kRead, OpenMode::kReadWrite}) {
