@@ -1,5 +1,5 @@
-// What survives: the rows of the power-cut column, each asked of many seeds. A row says what
-// must hold always, and what must be seen at least once (a model that never tears tests nothing).
+// What survives, each asked of many seeds: what must hold always, and what must be seen at least
+// once (a model that never tears tests nothing).
 
 #include "aidb/io/sim/disk.h"
 

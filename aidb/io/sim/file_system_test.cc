@@ -1,4 +1,4 @@
-// What goes wrong while a process runs: the rows of the third column of the fault table.
+// What goes wrong while a process runs, a kind of fault each.
 
 #include "aidb/io/sim/file_system.h"
 
