@@ -143,12 +143,16 @@ void ModesSayWhetherAStoreMustBeThere(Subject& subject) {
   Options read_only = subject.options();
   read_only.mode = StoreMode::kReadOnly;
 
-  EXPECT_EQ(subject.Open(must_exist).status().code(), StatusCode::kInvalidArgument);
-  EXPECT_EQ(subject.Open(read_only).status().code(), StatusCode::kInvalidArgument);
-  ASSERT_TRUE(subject.Open(must_be_new).ok());
-  EXPECT_EQ(subject.Open(must_be_new).status().code(), StatusCode::kInvalidArgument);
-  EXPECT_TRUE(subject.Open(must_exist).ok());
-  EXPECT_TRUE(subject.Open(read_only).ok());
+  const auto open_and_close = [&](const Options& options) {
+    const Result<OpenedStore> opened = subject.Open(options);
+    return opened.ok() ? opened->store->Close() : opened.status();
+  };
+  EXPECT_EQ(open_and_close(must_exist).code(), StatusCode::kInvalidArgument);
+  EXPECT_EQ(open_and_close(read_only).code(), StatusCode::kInvalidArgument);
+  EXPECT_EQ(open_and_close(must_be_new).code(), StatusCode::kOk);
+  EXPECT_EQ(open_and_close(must_be_new).code(), StatusCode::kInvalidArgument);
+  EXPECT_EQ(open_and_close(must_exist).code(), StatusCode::kOk);
+  EXPECT_EQ(open_and_close(read_only).code(), StatusCode::kOk);
 }
 
 void AReadOnlyStoreReadsAndDoesNotWrite(Subject& subject) {

@@ -180,31 +180,37 @@ Status Engine::Seal(Instant deadline) {
 }
 
 Status Engine::Sync() {
-  AIDB_RETURN_IF_ERROR(CheckWritable());
+  if (core_->closed.load(std::memory_order_acquire)) return Unavailable("the store is closed");
+  if (journal_ == nullptr) return {};  // Read-only: everything is on the disk.
   return journal_->Flush(Instant::Never());
 }
 
-Status Engine::Flush() {
-  AIDB_RETURN_IF_ERROR(CheckWritable());
-  {
-    MutexLock lock(write_mu_);
-    const std::shared_ptr<const ReadState> state = CurrentState();
-    // Wait for a place among the sealed ones before taking it.
-    if (state->active.table->entries() > 0) AIDB_RETURN_IF_ERROR(Seal(WriteDeadline()));
-  }
-  const std::shared_ptr<const ReadState> sealed_at = CurrentState();
-  const uint64_t floor = sealed_at->active.log_number;
+// Whether the memtables sealed before log `floor` are in tables; waits until they are.
+Status Engine::WaitFlushed(uint64_t floor, size_t sealed_max) {
   MutexLock lock(work_mu_);
   while (true) {
     const std::shared_ptr<const ReadState> state = CurrentState();
-    const bool waiting = std::any_of(state->sealed.begin(), state->sealed.end(),
-                                     [&](const LoggedMemtable& m) { return m.log_number < floor; });
-    if (!waiting) return {};
+    const auto waiting = static_cast<size_t>(
+        std::count_if(state->sealed.begin(), state->sealed.end(),
+                      [&](const LoggedMemtable& m) { return m.log_number < floor; }));
+    if (waiting <= sealed_max) return {};
     if (!failure_.ok()) return failure_;
     if (trouble_.code() == StatusCode::kResourceExhausted) return trouble_;
     if (core_->closed.load(std::memory_order_acquire)) return Unavailable("the store is closed");
     progress_cv_.Wait(work_mu_);
   }
+}
+
+Status Engine::Flush() {
+  if (core_->closed.load(std::memory_order_acquire)) return Unavailable("the store is closed");
+  if (journal_ == nullptr) return {};  // Read-only: what the log holds stays there.
+  AIDB_RETURN_IF_ERROR(CheckWritable());
+  AIDB_RETURN_IF_ERROR(WaitFlushed(UINT64_MAX, kSealedMax - 1));
+  {
+    MutexLock lock(write_mu_);
+    if (CurrentState()->active.table->entries() > 0) AIDB_RETURN_IF_ERROR(Seal(WriteDeadline()));
+  }
+  return WaitFlushed(CurrentState()->active.log_number, 0);
 }
 
 }  // namespace aidb::lsm

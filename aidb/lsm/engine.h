@@ -143,6 +143,7 @@ class Engine final : public kv::Store, public kv::ConditionalWriter, private jou
   Status MakeRoom(const kv::WriteBatch& batch, Instant deadline) AIDB_REQUIRES(write_mu_);
   Status Seal(Instant deadline) AIDB_REQUIRES(write_mu_);
   Status WaitDurable(Sequence sequence);
+  Status WaitFlushed(uint64_t floor, size_t sealed_max) AIDB_EXCLUDES(work_mu_);
   std::shared_ptr<Memtable> NewMemtable(const Memtable* before) const;
   Instant WriteDeadline() const;
   uint64_t NextNumber() override { return numbers_->Take(); }
