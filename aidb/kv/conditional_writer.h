@@ -26,8 +26,9 @@ struct Precondition {
 class ConditionalWriter {
  public:
   virtual ~ConditionalWriter() = default;
-  // Writing counts as change, even of the same value. kConflict names a key that changed; then
-  // nothing was written. An empty batch checks and writes nothing. Otherwise as Store::Write.
+  // Writing counts as change, even of the same value; only a key that was absent and is absent
+  // again may count as unchanged. kConflict names a key that changed; then nothing was written. An
+  // empty batch checks and writes nothing. Otherwise as Store::Write.
   virtual Result<Sequence> WriteIf(const Precondition& unchanged, WriteBatch batch,
                                    const WriteOptions& options) = 0;
 };

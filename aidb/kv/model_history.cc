@@ -1,5 +1,7 @@
 #include "aidb/kv/model_history.h"
 
+#include <algorithm>
+
 namespace aidb::kv {
 
 void ModelHistory::Apply(const std::string& key, std::optional<std::string> value) {
@@ -28,17 +30,20 @@ ModelHistory::Pairs ModelHistory::Range(const ScanOptions& scan, Sequence at) co
   return pairs;
 }
 
-bool ModelHistory::ChangedSince(std::string_view key, Sequence since) const {
+ModelHistory::Changed ModelHistory::ChangedSince(std::string_view key, Sequence since) const {
   const auto found = versions_.find(key);
-  return found != versions_.end() && found->second.back().sequence > since;
+  if (found == versions_.end() || found->second.back().sequence <= since) return Changed::kNo;
+  return Get(key, since) || Get(key, newest_) ? Changed::kYes : Changed::kMaybe;
 }
 
-bool ModelHistory::RangeChangedSince(std::string_view lower, std::string_view upper,
-                                     Sequence since) const {
-  for (const auto& [key, versions] : versions_) {
-    if (key >= lower && key < upper && versions.back().sequence > since) return true;
+ModelHistory::Changed ModelHistory::RangeChangedSince(std::string_view lower,
+                                                      std::string_view upper,
+                                                      Sequence since) const {
+  Changed most = Changed::kNo;
+  for (const auto& [key, unused] : versions_) {
+    if (key >= lower && key < upper) most = std::max(most, ChangedSince(key, since));
   }
-  return false;
+  return most;
 }
 
 void ModelHistory::Trim(const std::string& key, Sequence oldest) {

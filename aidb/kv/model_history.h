@@ -24,10 +24,12 @@ class ModelHistory {
   std::optional<std::string> Get(std::string_view key, Sequence at) const;
   // All keys that `scan` covers, ascending whatever its order.
   Pairs Range(const ScanOptions& scan, Sequence at) const;
-  // Whether any operation behind `since` named the key.
-  bool ChangedSince(std::string_view key, Sequence since) const;
-  // Likewise for a key in [lower, upper).
-  bool RangeChangedSince(std::string_view lower, std::string_view upper, Sequence since) const;
+  // Whether an operation behind `since` named the key: kMaybe when the key was absent then and
+  // is absent again, which a store may forget.
+  enum class Changed : unsigned char { kNo, kMaybe, kYes };
+  Changed ChangedSince(std::string_view key, Sequence since) const;
+  // The most that is true of any key in [lower, upper).
+  Changed RangeChangedSince(std::string_view lower, std::string_view upper, Sequence since) const;
   // Forgets what no read at or above `oldest` needs of this key.
   void Trim(const std::string& key, Sequence oldest);
 

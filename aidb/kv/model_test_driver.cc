@@ -259,27 +259,29 @@ void ModelRun::WriteIf(Rng& rng) {
   if (snapshots_.empty()) return;
   const Snapshot& since = snapshots_[rng.Below(snapshots_.size())];
   Precondition unchanged{.since = &since};
-  bool changed = false;
+  auto changed = ModelHistory::Changed::kNo;
   std::string text = "write since " + std::to_string(ToNumber(since.sequence())) + " if";
   for (uint64_t count = rng.Below(3); count > 0; --count) {
     unchanged.keys.push_back(RandomKey(rng));
     text += " " + Show(unchanged.keys.back());
-    changed = changed || history_.ChangedSince(unchanged.keys.back(), since.sequence());
+    changed = std::max(changed, history_.ChangedSince(unchanged.keys.back(), since.sequence()));
   }
   if (rng.OneIn(3)) {
     const std::string lower = RandomBound(rng);
     const std::string upper = RandomBound(rng);
     unchanged.ranges.push_back({.lower = lower, .upper = upper});
     text += " [" + Show(lower) + ", " + Show(upper) + ")";
-    changed = changed || history_.RangeChangedSince(lower, upper, since.sequence());
+    changed = std::max(changed, history_.RangeChangedSince(lower, upper, since.sequence()));
   }
   const WriteBatch batch = RandomBatch(rng, text);
   Say(text);
   const Result<Sequence> written = opened_.conditional->WriteIf(unchanged, batch, {});
-  if (!changed) return ExpectWritten(written, batch);
-  if (written.status().code() != StatusCode::kConflict) {
-    Differ("write if: " + written.status().ToString() + "; expected a conflict");
+  const bool conflict = written.status().code() == StatusCode::kConflict;
+  if (conflict && changed != ModelHistory::Changed::kNo) return;
+  if (changed == ModelHistory::Changed::kYes) {
+    return Differ("write if: " + written.status().ToString() + "; expected a conflict");
   }
+  ExpectWritten(written, batch);
 }
 
 void ModelRun::Get(Rng& rng) {
