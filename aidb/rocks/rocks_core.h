@@ -1,0 +1,76 @@
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include <rocksdb/db.h>
+#include <rocksdb/listener.h>
+
+#include "aidb/base/sync.h"
+#include "aidb/kv/iterator.h"
+#include "aidb/kv/options.h"
+#include "aidb/kv/snapshot.h"
+
+namespace aidb::rocks {
+
+// What RocksDB tells from its own threads.
+//
+// Thread safety: any thread may call any method.
+class Events final : public rocksdb::EventListener {
+ public:
+  void OnFlushCompleted(rocksdb::DB* /*db*/, const rocksdb::FlushJobInfo& /*info*/) override {
+    flushes.fetch_add(1, std::memory_order_relaxed);
+  }
+  void OnCompactionCompleted(rocksdb::DB* /*db*/,
+                             const rocksdb::CompactionJobInfo& /*info*/) override {
+    compactions.fetch_add(1, std::memory_order_relaxed);
+  }
+  void OnBackgroundError(rocksdb::BackgroundErrorReason reason, rocksdb::Status* error) override;
+  void OnErrorRecoveryEnd(const rocksdb::BackgroundErrorRecoveryInfo& info) override;
+
+  // Why writes stopped; empty while they go on.
+  std::string error() const AIDB_EXCLUDES(mu_);
+
+  std::atomic<uint64_t> flushes = 0;
+  std::atomic<uint64_t> compactions = 0;
+
+ private:
+  mutable Mutex mu_;
+  std::string error_ AIDB_GUARDED_BY(mu_);
+};
+
+// The open database, shared by the store and by every handle that reads from it: RocksDB must
+// not be closed before its snapshots, iterators and pinned blocks are gone.
+struct Core {
+  std::shared_ptr<Events> events;
+  std::unique_ptr<rocksdb::DB> db;
+  std::atomic<bool> closed = false;     // Set by Close: handles then refuse to move.
+  std::atomic<uint64_t> snapshots = 0;  // Live ones.
+};
+
+Status Closed();
+
+// The state of a snapshot: RocksDB's own, released with it.
+class RocksSnapshot final : public kv::SnapshotState {
+ public:
+  explicit RocksSnapshot(std::shared_ptr<Core> core);
+  ~RocksSnapshot() override;
+  RocksSnapshot(const RocksSnapshot&) = delete;
+  RocksSnapshot& operator=(const RocksSnapshot&) = delete;
+
+  kv::Sequence sequence() const override { return kv::Sequence{snapshot_->GetSequenceNumber()}; }
+  const void* owner() const override { return core_.get(); }
+  const rocksdb::Snapshot* get() const { return snapshot_; }
+
+ private:
+  const std::shared_ptr<Core> core_;
+  const rocksdb::Snapshot* const snapshot_;
+};
+
+// A cursor over `range` that reads as `options` say (bounds are set here).
+std::unique_ptr<kv::Cursor> MakeCursor(std::shared_ptr<Core> core, kv::ScanRange range,
+                                       rocksdb::ReadOptions options);
+
+}  // namespace aidb::rocks

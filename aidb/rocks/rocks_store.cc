@@ -1,0 +1,397 @@
+#include "aidb/rocks/rocks_store.h"
+
+#include <atomic>
+#include <chrono>
+#include <optional>
+#include <string>
+#include <utility>
+
+#include <rocksdb/cache.h>
+#include <rocksdb/db.h>
+#include <rocksdb/metadata.h>
+#include <rocksdb/statistics.h>
+#include <rocksdb/write_batch.h>
+
+#include "aidb/base/bytes.h"
+#include "aidb/rocks/change_check.h"
+#include "aidb/rocks/gates.h"
+#include "aidb/rocks/interval_sync.h"
+#include "aidb/rocks/rocks_core.h"
+#include "aidb/rocks/rocks_options.h"
+#include "aidb/rocks/rocks_status.h"
+#include "aidb/rocks/sync_latch.h"
+
+namespace aidb::rocks {
+namespace {
+
+using kv::PinnedValue;
+using kv::Sequence;
+using Answer = Result<std::optional<PinnedValue>>;
+
+// A value from here on stays in its block, which it pins; copying a smaller one is cheaper than
+// the pin.
+constexpr size_t kPinnedBytesMin = 4096;
+
+// Keeps a block in RocksDB's cache, and RocksDB open.
+struct BlockPin {
+  std::shared_ptr<Core> core;
+  rocksdb::PinnableSlice slice;  // Goes before core.
+};
+
+Answer ToAnswer(const std::shared_ptr<Core>& core, const rocksdb::Status& status,
+                rocksdb::PinnableSlice&& slice) {
+  if (status.IsNotFound()) return std::optional<PinnedValue>();
+  if (!status.ok()) return Translate(status);
+  std::optional<PinnedValue> value;
+  if (!slice.IsPinned()) {
+    value.emplace(std::move(*slice.GetSelf()));
+  } else if (slice.size() < kPinnedBytesMin) {
+    value.emplace(slice.ToString());
+  } else {
+    auto pin = std::make_shared<BlockPin>(core, std::move(slice));
+    const std::string_view bytes = pin->slice.ToStringView();
+    value.emplace(bytes, std::move(pin));
+  }
+  return value;
+}
+
+std::vector<Answer> RefuseAll(size_t count, const Status& error) {
+  std::vector<Answer> answers;
+  answers.reserve(count);
+  for (size_t i = 0; i < count; ++i) answers.emplace_back(error);
+  return answers;
+}
+
+rocksdb::WriteBatch Convert(const kv::WriteBatch& batch) {
+  rocksdb::WriteBatch converted(batch.size_bytes() + 64);  // With room for its header.
+  kv::WriteBatch::Reader operations = batch.operations_reader();
+  while (true) {
+    const auto next = operations.Next();
+    AIDB_CHECK(next.ok());  // A WriteBatch holds what its own methods encoded.
+    if (!*next) return converted;
+    const kv::WriteBatch::Operation& operation = **next;
+    const rocksdb::Status added = operation.kind == kv::OpKind::kPut
+                                      ? converted.Put(operation.key, operation.value)
+                                      : converted.Delete(operation.key);
+    AIDB_CHECK(added.ok());  // Fails only above a size that was not set.
+  }
+}
+
+// The sequence of the first operation of a batch that was written: RocksDB puts it into the
+// first eight bytes of the batch (its documented replication format).
+Sequence FirstSequence(const rocksdb::WriteBatch& written) {
+  return Sequence{LoadLe<uint64_t>(written.Data().data())};
+}
+
+uint64_t Property(rocksdb::DB& db, const std::string& name) {
+  uint64_t value = 0;
+  AIDB_CHECK(db.GetIntProperty(name, &value));  // Fails only for a name that does not exist.
+  return value;
+}
+
+void RaiseTo(std::atomic<uint64_t>& target, uint64_t value) {
+  uint64_t seen = target.load(std::memory_order_relaxed);
+  while (seen < value && !target.compare_exchange_weak(seen, value, std::memory_order_relaxed)) {
+  }
+}
+
+}  // namespace
+
+// Everything that needs RocksDB's types. Each public call enters calls_ first; core_ is touched
+// only inside, so that Close can let it go once all have left.
+class RocksStore::Impl {
+ public:
+  Impl(const io::Env& env, const kv::Options& options, std::shared_ptr<Core> core);
+  ~Impl();
+
+  // `unchanged` null: no condition.
+  Result<Sequence> Write(const kv::Precondition* unchanged, const kv::WriteBatch& batch,
+                         const kv::WriteOptions& options);
+  Answer Get(std::string_view key, const kv::ReadOptions& options);
+  std::vector<Answer> MultiGet(std::span<const std::string_view> keys,
+                               const kv::ReadOptions& options);
+  kv::Iterator Scan(const kv::ScanOptions& options);
+  kv::Snapshot TakeSnapshot();
+  Status Sync();
+  Status Flush();
+  kv::StoreStats Stats();
+  Status Close();
+
+ private:
+  struct Counts {
+    std::atomic<uint64_t> writes = 0;
+    std::atomic<uint64_t> gets = 0;
+    std::atomic<uint64_t> scans = 0;
+    std::atomic<uint64_t> bytes_written = 0;
+  };
+
+  bool read_only() const { return options_.mode == kv::StoreMode::kReadOnly; }
+  Sequence Newest() const { return Sequence{core_->db->GetLatestSequenceNumber()}; }
+  Status CheckSnapshot(const kv::Snapshot* snapshot) const;
+  Result<rocksdb::ReadOptions> ReadOptionsAt(const kv::Snapshot* snapshot) const;
+  Status CheckPrecondition(const kv::Precondition& unchanged) const;
+  // Syncs what was written before the call. Inside calls_, or with calls_ shut.
+  Status SyncLog();
+  void AddEngineStats(kv::StoreStats& stats) const;
+
+  const kv::Options options_;
+  std::shared_ptr<Core> core_;
+  Counts counts_;
+  std::atomic<uint64_t> durable_;  // A sequence; rises only.
+  SyncLatch sync_latch_;
+  CallGate calls_;
+  WriteGate writes_;
+  // Held for all of Close, I/O included: a second Close returns when the first is done.
+  Mutex close_mu_;
+  std::unique_ptr<IntervalSync> interval_sync_;  // Null: none. Its task enters calls_.
+};
+
+RocksStore::Impl::Impl(const io::Env& env, const kv::Options& options, std::shared_ptr<Core> core)
+    : options_(options), core_(std::move(core)), durable_(ToNumber(Newest())) {
+  // What recovery found it has written to tables, so it is durable.
+  if (options_.sync_interval_ms > 0 && !read_only()) {
+    interval_sync_ = std::make_unique<IntervalSync>(
+        env, std::chrono::milliseconds(options_.sync_interval_ms), [this]() -> Status {
+          const CallPass pass(calls_);
+          return pass ? SyncLog() : Status();
+        });
+  }
+}
+
+RocksStore::Impl::~Impl() {
+  calls_.ShutAndWait();
+  interval_sync_.reset();
+  if (core_ != nullptr) core_->closed.store(true, std::memory_order_release);
+}
+
+Status RocksStore::Impl::CheckSnapshot(const kv::Snapshot* snapshot) const {
+  if (snapshot == nullptr || snapshot->state().owner() == core_.get()) return {};
+  return InvalidArgument("rocksdb store: the snapshot belongs to another store");
+}
+
+Result<rocksdb::ReadOptions> RocksStore::Impl::ReadOptionsAt(const kv::Snapshot* snapshot) const {
+  AIDB_RETURN_IF_ERROR(CheckSnapshot(snapshot));
+  rocksdb::ReadOptions options;
+  if (snapshot != nullptr) {
+    options.snapshot = static_cast<const RocksSnapshot&>(snapshot->state()).get();
+  }
+  return options;
+}
+
+Status RocksStore::Impl::CheckPrecondition(const kv::Precondition& unchanged) const {
+  if (unchanged.since == nullptr) return InvalidArgument("precondition without a snapshot");
+  AIDB_RETURN_IF_ERROR(CheckSnapshot(unchanged.since));
+  if (unchanged.since->sequence() == Newest()) return {};  // Nothing at all was written.
+  return CheckUnchanged(*core_->db, unchanged);
+}
+
+Result<Sequence> RocksStore::Impl::Write(const kv::Precondition* unchanged,
+                                         const kv::WriteBatch& batch,
+                                         const kv::WriteOptions& options) {
+  AIDB_RETURN_IF_ERROR(batch.Validate(options_.batch_bytes_max));
+  const CallPass pass(calls_);
+  if (!pass) return Closed();
+  if (read_only()) return Unavailable("rocksdb store: opened read-only");
+  AIDB_RETURN_IF_ERROR(sync_latch_.Check());
+  rocksdb::WriteBatch converted = Convert(batch);
+
+  const WritePass write(
+      writes_, unchanged != nullptr ? WritePass::Company::kAlone : WritePass::Company::kTogether);
+  if (unchanged != nullptr) AIDB_RETURN_IF_ERROR(CheckPrecondition(*unchanged));
+  if (batch.empty()) return Newest();
+  rocksdb::WriteOptions write_options;
+  write_options.sync = options.sync;
+  const Status status = Translate(core_->db->Write(write_options, &converted));
+  if (!status.ok()) {
+    if (options.sync) sync_latch_.Failed(status);
+    return status;
+  }
+
+  const Sequence last = FirstSequence(converted) + (batch.count() - 1);
+  if (options.sync) RaiseTo(durable_, ToNumber(last));
+  counts_.writes.fetch_add(1, std::memory_order_relaxed);
+  counts_.bytes_written.fetch_add(batch.size_bytes(), std::memory_order_relaxed);
+  return last;
+}
+
+Answer RocksStore::Impl::Get(std::string_view key, const kv::ReadOptions& options) {
+  const CallPass pass(calls_);
+  if (!pass) return Closed();
+  AIDB_ASSIGN_OR_RETURN(const rocksdb::ReadOptions read, ReadOptionsAt(options.snapshot));
+  counts_.gets.fetch_add(1, std::memory_order_relaxed);
+  rocksdb::PinnableSlice slice;
+  const rocksdb::Status status =
+      core_->db->Get(read, core_->db->DefaultColumnFamily(), key, &slice);
+  return ToAnswer(core_, status, std::move(slice));
+}
+
+std::vector<Answer> RocksStore::Impl::MultiGet(std::span<const std::string_view> keys,
+                                               const kv::ReadOptions& options) {
+  if (keys.size() > kv::kMultiGetKeysMax) {
+    return RefuseAll(keys.size(), kv::MultiGetTooLarge(keys.size()));
+  }
+  const CallPass pass(calls_);
+  if (!pass) return RefuseAll(keys.size(), Closed());
+  const Result<rocksdb::ReadOptions> read = ReadOptionsAt(options.snapshot);
+  if (!read.ok()) return RefuseAll(keys.size(), read.status());
+  counts_.gets.fetch_add(keys.size(), std::memory_order_relaxed);
+
+  const std::vector<rocksdb::Slice> slices(keys.begin(), keys.end());
+  std::vector<rocksdb::PinnableSlice> values(keys.size());
+  std::vector<rocksdb::Status> statuses(keys.size());
+  core_->db->MultiGet(*read, core_->db->DefaultColumnFamily(), keys.size(), slices.data(),
+                      values.data(), statuses.data());
+  std::vector<Answer> answers;
+  answers.reserve(keys.size());
+  for (size_t i = 0; i < keys.size(); ++i) {
+    answers.push_back(ToAnswer(core_, statuses[i], std::move(values[i])));
+  }
+  return answers;
+}
+
+kv::Iterator RocksStore::Impl::Scan(const kv::ScanOptions& options) {
+  const CallPass pass(calls_);
+  if (!pass) return kv::FailedIterator(Closed());
+  Result<rocksdb::ReadOptions> read = ReadOptionsAt(options.snapshot);
+  if (!read.ok()) return kv::FailedIterator(read.status());
+  counts_.scans.fetch_add(1, std::memory_order_relaxed);
+  read->fill_cache = options.fill_cache;
+  return kv::Iterator(MakeCursor(core_, kv::RangeOf(options), *read), options.order);
+}
+
+kv::Snapshot RocksStore::Impl::TakeSnapshot() {
+  // What is taken after Close serves no read and needs no more than to be told apart.
+  class ClosedSnapshot final : public kv::SnapshotState {
+   public:
+    Sequence sequence() const override { return kv::kSequenceNone; }
+    const void* owner() const override { return this; }
+  };
+  const CallPass pass(calls_);
+  if (!pass) return kv::Snapshot(std::make_unique<const ClosedSnapshot>());
+  return kv::Snapshot(std::make_unique<const RocksSnapshot>(core_));
+}
+
+Status RocksStore::Impl::SyncLog() {
+  const Sequence written = Newest();
+  if (ToNumber(written) <= durable_.load(std::memory_order_relaxed)) return {};
+  AIDB_RETURN_IF_ERROR(
+      sync_latch_.Run([this] { return Translate(core_->db->SyncWAL()).Annotate("sync the log"); }));
+  RaiseTo(durable_, ToNumber(written));
+  return {};
+}
+
+Status RocksStore::Impl::Sync() {
+  const CallPass pass(calls_);
+  if (!pass) return Closed();
+  return read_only() ? Status() : SyncLog();
+}
+
+Status RocksStore::Impl::Flush() {
+  const CallPass pass(calls_);
+  if (!pass) return Closed();
+  if (read_only()) return {};
+  return Translate(core_->db->Flush(rocksdb::FlushOptions())).Annotate("flush");
+}
+
+void RocksStore::Impl::AddEngineStats(kv::StoreStats& stats) const {
+  rocksdb::DB& db = *core_->db;
+  const rocksdb::Statistics& tickers = *db.GetDBOptions().statistics;
+  stats.sequence = Newest();
+  stats.snapshots = core_->snapshots.load(std::memory_order_relaxed);
+  stats.flushes = core_->events->flushes.load(std::memory_order_relaxed);
+  stats.compactions = core_->events->compactions.load(std::memory_order_relaxed);
+  stats.background_error = core_->events->error();
+  if (const Status stopped = sync_latch_.Check(); !stopped.ok()) {
+    stats.background_error = stopped.ToString();
+  }
+  stats.write_delay_us = tickers.getTickerCount(rocksdb::STALL_MICROS);
+  stats.memtable_bytes = Property(db, rocksdb::DB::Properties::kCurSizeAllMemTables);
+  stats.memtable_count = Property(db, rocksdb::DB::Properties::kNumImmutableMemTable) + 1;
+  stats.cache_bytes = Property(db, rocksdb::DB::Properties::kBlockCacheUsage);
+  stats.cache_hits = tickers.getTickerCount(rocksdb::BLOCK_CACHE_HIT);
+  stats.cache_misses = tickers.getTickerCount(rocksdb::BLOCK_CACHE_MISS);
+  stats.filter_useful = tickers.getTickerCount(rocksdb::BLOOM_FILTER_USEFUL);
+  stats.filter_false = tickers.getTickerCount(rocksdb::BLOOM_FILTER_FULL_POSITIVE) -
+                       tickers.getTickerCount(rocksdb::BLOOM_FILTER_FULL_TRUE_POSITIVE);
+  rocksdb::ColumnFamilyMetaData tables;
+  db.GetColumnFamilyMetaData(&tables);
+  stats.table_bytes = tables.size;
+  for (const rocksdb::LevelMetaData& level : tables.levels) {
+    kv::LevelStats& one = stats.levels.emplace_back();
+    one.level = level.level;
+    one.tables = level.files.size();
+    one.size_bytes = level.size;
+  }
+}
+
+kv::StoreStats RocksStore::Impl::Stats() {
+  kv::StoreStats stats;
+  stats.backend = "rocksdb";
+  const std::string interval = std::to_string(options_.sync_interval_ms);
+  stats.durability =
+      "a kill loses nothing acknowledged; a power cut loses " +
+      (options_.sync_interval_ms > 0 ? "at most about 2 x " + interval + " ms of un-synced writes"
+                                     : "what RocksDB and the kernel had not written back");
+  stats.durable_sequence = Sequence{durable_.load(std::memory_order_relaxed)};
+  stats.writes = counts_.writes.load(std::memory_order_relaxed);
+  stats.gets = counts_.gets.load(std::memory_order_relaxed);
+  stats.scans = counts_.scans.load(std::memory_order_relaxed);
+  stats.bytes_written_by_user = counts_.bytes_written.load(std::memory_order_relaxed);
+  const CallPass pass(calls_);
+  if (pass) AddEngineStats(stats);
+  return stats;
+}
+
+Status RocksStore::Impl::Close() {
+  const MutexLock lock(close_mu_);
+  if (!calls_.ShutAndWait()) return {};
+  interval_sync_.reset();
+  core_->closed.store(true, std::memory_order_release);
+  Status status = read_only() ? Status() : SyncLog();
+  core_.reset();  // Closes RocksDB, unless a handle still needs it.
+  return std::move(status).Annotate("close");
+}
+
+Result<std::unique_ptr<RocksStore>> RocksStore::Open(const io::Env& env, std::string_view path,
+                                                     const kv::Options& options) {
+  AIDB_RETURN_IF_ERROR(options.Validate());
+  AIDB_ASSIGN_OR_RETURN(rocksdb::Options mapped, MapOptions(options, env.executor.Parallelism()));
+  auto core = std::make_shared<Core>();
+  core->events = std::make_shared<Events>();
+  mapped.listeners.push_back(core->events);
+  rocksdb::DB* db = nullptr;
+  const std::string name(path);
+  const rocksdb::Status opened = options.mode == kv::StoreMode::kReadOnly
+                                     ? rocksdb::DB::OpenForReadOnly(mapped, name, &db)
+                                     : rocksdb::DB::Open(mapped, name, &db);
+  core->db.reset(db);
+  AIDB_RETURN_IF_ERROR(TranslateOpen(opened).Annotate("open " + name));
+  return std::unique_ptr<RocksStore>(
+      new RocksStore(std::make_unique<Impl>(env, options, std::move(core))));
+}
+
+RocksStore::RocksStore(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+RocksStore::~RocksStore() = default;
+
+Result<Sequence> RocksStore::Write(kv::WriteBatch batch, const kv::WriteOptions& options) {
+  return impl_->Write(nullptr, batch, options);
+}
+Result<Sequence> RocksStore::WriteIf(const kv::Precondition& unchanged, kv::WriteBatch batch,
+                                     const kv::WriteOptions& options) {
+  return impl_->Write(&unchanged, batch, options);
+}
+Answer RocksStore::Get(std::string_view key, const kv::ReadOptions& options) const {
+  return impl_->Get(key, options);
+}
+std::vector<Answer> RocksStore::MultiGet(std::span<const std::string_view> keys,
+                                         const kv::ReadOptions& options) const {
+  return impl_->MultiGet(keys, options);
+}
+kv::Iterator RocksStore::Scan(const kv::ScanOptions& options) const { return impl_->Scan(options); }
+kv::Snapshot RocksStore::TakeSnapshot() const { return impl_->TakeSnapshot(); }
+Status RocksStore::Sync() { return impl_->Sync(); }
+Status RocksStore::Flush() { return impl_->Flush(); }
+kv::StoreStats RocksStore::Stats() const { return impl_->Stats(); }
+Status RocksStore::Close() { return impl_->Close(); }
+
+}  // namespace aidb::rocks
