@@ -9,6 +9,7 @@
 #include "aidb/kv/conformance.h"
 #include "aidb/kv/memory_store.h"
 #include "aidb/kv/model_test_driver.h"
+#include "aidb/testing/seed.h"
 
 namespace aidb::kv {
 namespace {
@@ -29,8 +30,8 @@ class MemorySubject final : public Subject {
     RegisterConformanceSuite("Memory", kMemoryAbilities, std::make_unique<MemorySubject>);
 
 TEST(MemoryModel, DoesWhatAMapWithHistoryDoes) {
-  const auto report =
-      RunModelTest(std::make_unique<MemorySubject>, kMemoryAbilities, 1, ModelOperations());
+  const auto report = RunModelTest(std::make_unique<MemorySubject>, kMemoryAbilities,
+                                   testing::SeedFromEnvironmentOr(1), ModelOperations());
   EXPECT_EQ(report, std::nullopt) << *report;
 }
 
