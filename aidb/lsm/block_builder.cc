@@ -7,6 +7,7 @@
 #include "aidb/base/bytes.h"
 #include "aidb/base/check.h"
 #include "aidb/lsm/block_format.h"
+#include "aidb/lsm/key_prefix.h"
 
 namespace aidb::lsm {
 
@@ -27,13 +28,14 @@ bool BlockBuilder::full() const {
 void BlockBuilder::Add(const Entry& entry, uint64_t hash) {
   AIDB_CHECK(!full());
   AIDB_CHECK(entry.key.size() <= kv::kKeyBytesMax && entry.value.size() < kStageBytesMax);
+  AIDB_CHECK(entry.kind != kv::OpKind::kDelete || entry.value.empty());
   const uint64_t sequence = kv::ToNumber(entry.sequence);
   if (items_.empty()) {
     common_ = std::min(entry.key.size(), kBlockCommonMax);
     lowest_ = highest_ = sequence;
   } else {
     const std::string_view first = KeyOf(items_.front());
-    common_ = SharedPrefixBytes(first.substr(0, common_), entry.key);
+    common_ = SharedBytes(first.substr(0, common_), entry.key);
     lowest_ = std::min(lowest_, sequence);
     highest_ = std::max(highest_, sequence);
     several_versions_ = several_versions_ || KeyOf(items_.back()) == entry.key;
@@ -79,7 +81,7 @@ bool BlockBuilder::DeltaPays() const {
   size_t cost = 0;
   for (size_t i = 1; i < items_.size(); ++i) {
     if (i % kRestartInterval == 0) continue;
-    const size_t shared = SharedPrefixBytes(RestOf(items_[i - 1]), RestOf(items_[i]));
+    const size_t shared = SharedBytes(RestOf(items_[i - 1]), RestOf(items_[i]));
     saved += shared;
     cost += VarintSize(shared);
   }
@@ -95,7 +97,7 @@ char* BlockBuilder::EncodeEntries(char* const begin, size_t interval) {
     to = EncodeVarint(to, item.key_bytes - common_);
     std::string_view rest = RestOf(item);
     if (i % interval != 0) {
-      const size_t shared = SharedPrefixBytes(RestOf(items_[i - 1]), rest);
+      const size_t shared = SharedBytes(RestOf(items_[i - 1]), rest);
       to = EncodeVarint(to, shared);
       rest.remove_prefix(shared);
     }
@@ -145,7 +147,7 @@ std::string_view BlockBuilder::Finish() {
     for (const Item& item : items_) *to++ = static_cast<char>(item.tag);
   }
   for (const Item& item : items_) {
-    StoreLe<uint64_t>(to, KeyPrefix(KeyOf(item).substr(common_)));
+    StoreLe<uint64_t>(to, KeyPrefix(KeyOf(item), common_));
     to += kPrefixBytes;
   }
   for (const uint32_t offset : offsets_) {

@@ -25,14 +25,8 @@
 // as a rule one key; a Seek is a branchless search in an array of numbers. Neither decodes
 // entries it does not want.
 
-#include <algorithm>
-#include <bit>
 #include <cstddef>
 #include <cstdint>
-#include <cstring>
-#include <string_view>
-
-#include "aidb/base/bytes.h"
 
 namespace aidb::lsm {
 
@@ -67,28 +61,6 @@ inline constexpr size_t kPrefixBytes = 8;
 // The low half of an entry's word; the rest is its sequence.
 inline constexpr int kKindBits = 4;
 
-// The first 8 bytes as a number that orders as they do; missing bytes count as zero.
-inline uint64_t KeyPrefix(std::string_view bytes) {
-  uint64_t number = 0;
-  if (bytes.size() >= kPrefixBytes) {
-    number = LoadLe<uint64_t>(bytes.data());
-  } else if (!bytes.empty()) {
-    std::memcpy(&number, bytes.data(), bytes.size());
-  }
-  return __builtin_bswap64(number);
-}
-
 inline uint8_t TagOf(uint64_t hash) { return static_cast<uint8_t>(hash >> 56); }
-
-inline size_t SharedPrefixBytes(std::string_view a, std::string_view b) {
-  const size_t limit = std::min(a.size(), b.size());
-  size_t i = 0;
-  for (; i + 8 <= limit; i += 8) {
-    const uint64_t differs = LoadLe<uint64_t>(a.data() + i) ^ LoadLe<uint64_t>(b.data() + i);
-    if (differs != 0) return i + static_cast<size_t>(std::countr_zero(differs)) / 8;
-  }
-  while (i < limit && a[i] == b[i]) ++i;
-  return i;
-}
 
 }  // namespace aidb::lsm

@@ -7,6 +7,7 @@
 
 #include "aidb/base/bytes.h"
 #include "aidb/base/check.h"
+#include "aidb/lsm/key_prefix.h"
 #include "aidb/lsm/tag_match.h"
 
 namespace aidb::lsm {
@@ -169,6 +170,9 @@ inline const char* EntryBlock::CheckEntry(size_t i, const char* from, const char
   if (!ReadVarint(&from, end, &value_bytes) || value_bytes != static_cast<size_t>(end - from)) {
     return "bad value length";
   }
+  if (value_bytes != 0 && kind == static_cast<uint64_t>(OpKind::kDelete)) {
+    return "delete with a value";
+  }
   // The bytes of a short key that are not there count as zero; anything else would be a key with
   // two encodings.
   if (suffix < kPrefixBytes && prefix(i) << (8 * suffix) != 0) {
@@ -197,7 +201,7 @@ size_t EntryBlock::LowerBound(std::string_view key, Sequence sequence) const {
   }
   if (head < common_bytes_) return 0;  // A prefix of all keys here.
   const std::string_view suffix = key.substr(head);
-  const uint64_t wanted = KeyPrefix(suffix);
+  const uint64_t wanted = KeyPrefix(key, head);
   const size_t low = PrefixLowerBound(wanted);
   if (low == n_ || prefix(low) != wanted) return low;
   const size_t high =
@@ -253,7 +257,7 @@ std::string_view EntryBlock::RestOf(size_t i, std::string& scratch) const {
 bool EntryBlock::KeyEquals(size_t i, std::string_view key) const {
   if (!key.starts_with(common())) return false;
   const std::string_view suffix = key.substr(common_bytes_);
-  if (prefix(i) != KeyPrefix(suffix)) return false;
+  if (prefix(i) != KeyPrefix(key, common_bytes_)) return false;
   const StoredEntry entry = At(i);
   if (entry.suffix_bytes != suffix.size()) return false;
   if (suffix.size() <= kPrefixBytes) return true;

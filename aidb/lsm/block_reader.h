@@ -10,6 +10,7 @@
 #include <string>
 #include <string_view>
 
+#include "aidb/base/bytes.h"
 #include "aidb/base/result.h"
 #include "aidb/lsm/block_format.h"
 #include "aidb/lsm/entry.h"

@@ -76,8 +76,8 @@ void BM_BlockSeek(benchmark::State& state) {
   size_t i = 0;
   for (auto _ : state) {
     const Question& asked = questions[i++ & 0xFFFF];
-    benchmark::DoNotOptimize(blocks[asked.at / kEntriesPerBlock].entries().LowerBound(
-        asked.view(), kv::kSequenceMax));
+    benchmark::DoNotOptimize(
+        blocks[asked.at / kEntriesPerBlock].entries().LowerBound(asked.view(), kv::kSequenceMax));
   }
 }
 BENCHMARK(BM_BlockSeek)->Arg(64)->Arg(20000);

@@ -9,6 +9,7 @@
 #include "aidb/base/hash.h"
 #include "aidb/io/transfer.h"
 #include "aidb/lsm/block_format.h"
+#include "aidb/lsm/key_prefix.h"
 
 namespace aidb::lsm {
 
@@ -78,7 +79,7 @@ void TableBuilder::BeginBlock(const Entry& entry, bool same_key) {
   std::string_view key = entry.key;
   if (!same_key && facts_.entries > 0 && key.size() > kIndexKeyBytesMax) {
     // One byte more than what it shares with the key before is above that one.
-    key = key.substr(0, SharedPrefixBytes(facts_.last_key, key) + 1);
+    key = key.substr(0, SharedBytes(facts_.last_key, key) + 1);
   }
   block_key_ = key;
   block_entry_ = {.exact = key.size() == entry.key.size(), .continued = same_key};

@@ -37,8 +37,8 @@ class TableBuilder {
  public:
   TableBuilder(io::File& file, uint64_t number, uint64_t salt, const TableOptions& options);
 
-  // Entries come in internal order, kinds put and delete only: anything else is a programmer
-  // error. After an error every further call gives it again.
+  // Entries come in internal order, kinds put and delete only, deletes without value: anything
+  // else is a programmer error. After an error every further call gives it again.
   Status Add(const Entry& entry);
   // Writes what is left, index to footer. Needs at least one entry; the last call.
   Result<TableFacts> Finish();

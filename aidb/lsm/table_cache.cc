@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "aidb/base/check.h"
+#include "aidb/lsm/file_names.h"
 
 namespace aidb::lsm {
 
@@ -20,9 +21,8 @@ Result<std::shared_ptr<const TableReader>> TableCache::Get(const TableFacts& fac
       return slots_[it->second].table;
     }
   }
-  AIDB_ASSIGN_OR_RETURN(
-      auto file,
-      files_.Open(io::JoinPath(directory_, TableFileName(facts.number)), io::OpenMode::kRead));
+  AIDB_ASSIGN_OR_RETURN(auto file, files_.Open(io::JoinPath(directory_, TableName(facts.number)),
+                                               io::OpenMode::kRead));
   AIDB_ASSIGN_OR_RETURN(std::shared_ptr<const TableReader> opened,
                         TableReader::Open(std::move(file), facts, blocks_));
   std::shared_ptr<const TableReader> displaced;  // Closed after the lock is gone.

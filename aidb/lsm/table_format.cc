@@ -52,12 +52,6 @@ void AppendHandle(std::string& to, BlockHandle handle) {
 
 }  // namespace
 
-std::string TableFileName(uint64_t number) {
-  std::array<char, 32> name;
-  std::snprintf(name.data(), name.size(), "%06llu.sst", static_cast<unsigned long long>(number));
-  return name.data();
-}
-
 std::string KeyText(std::string_view key) {
   constexpr size_t kShownMax = 48;
   return '"' + EscapeForMessage(key, kShownMax) + '"';

@@ -45,9 +45,6 @@ inline constexpr uint8_t kIndexLevels = 2;
 // reads the table; others may be passed over.
 inline constexpr char kRequiredMark = '!';
 
-// "000012.sst".
-std::string TableFileName(uint64_t number);
-
 // A key for a message: quoted, escaped, at most 48 bytes of it.
 std::string KeyText(std::string_view key);
 

@@ -6,6 +6,7 @@
 #include "aidb/base/bytes.h"
 #include "aidb/base/crc32c.h"
 #include "aidb/lsm/block_builder.h"
+#include "aidb/lsm/file_names.h"
 #include "aidb/lsm/table_cache.h"
 #include "aidb/lsm/table_for_test.h"
 
@@ -355,8 +356,8 @@ TEST(TableFormat, RefusesUnknownNamesThatAreRequiredAndPassesOverOthers) {
   EXPECT_FALSE(meta({{"zebra", "?"}}).ok());
   EXPECT_FALSE(meta({{"properties", handle + "x"}}).ok());
 
-  const Block encoded = *Block::Parse(
-      BlockKind::kProperties, BlockBuffer::CopyOf(EncodeProperties({.facts = {.number = 5}})));
+  const Block encoded = *Block::Parse(BlockKind::kProperties,
+                                      BlockBuffer::CopyOf(EncodeProperties(TableProperties())));
   std::map<std::string, std::string> items;
   for (size_t i = 0; i < encoded.entries().entries(); ++i) {
     items[encoded.entries().KeyAt(i)] = encoded.entries().At(i).value;
@@ -411,7 +412,7 @@ TEST(TableCache, KeepsABoundedNumberOfTablesAndReadersInUse) {
       ASSERT_TRUE(builder.Add(entry.view()).ok());
     }
     facts.push_back(*builder.Finish());
-    files.contents["db/" + TableFileName(number)] = std::make_shared<std::string>(file.bytes());
+    files.contents["db/" + TableName(number)] = std::make_shared<std::string>(file.bytes());
   }
   TableCache cache(files, "db", blocks, 2);
   const auto first = *cache.Get(facts[0]);
@@ -443,7 +444,7 @@ TEST(TableCache, GivesATableThatIsUsedASecondRound) {
         builder.Add({.key = "k", .value = "v", .sequence = Sequence{1}, .kind = OpKind::kPut})
             .ok());
     facts.push_back(*builder.Finish());
-    files.contents["db/" + TableFileName(number)] = std::make_shared<std::string>(file.bytes());
+    files.contents["db/" + TableName(number)] = std::make_shared<std::string>(file.bytes());
   }
   TableCache cache(files, "db", blocks, 2);
   ASSERT_TRUE(cache.Get(facts[0]).ok());
