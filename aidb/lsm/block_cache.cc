@@ -14,6 +14,9 @@ constexpr size_t kShardsMax = 16;
 constexpr uint64_t kShardBytesMin = uint64_t{512} << 10;  // Smaller caches have fewer shards.
 constexpr uint64_t kBlockBytesTypical = 4096;             // Sizes the hash table and the ghosts.
 constexpr uint8_t kUsesMax = 3;                           // Two bits.
+// Frames looked at for one that may go, under the lock. Where all of these are pinned or were used
+// lately, the new block stays out; the next one goes on from there.
+constexpr int kEvictStepsMax = 256;
 constexpr uint32_t kNone = ~uint32_t{0};
 
 uint64_t HashOf(BlockKey key) {
@@ -101,7 +104,7 @@ class BlockCache::Shard {
   uint32_t Find(BlockKey key, uint64_t hash) const AIDB_REQUIRES(mu_);
   void Push(Queue& queue, uint32_t at) AIDB_REQUIRES(mu_);
   void Unlink(Queue& queue, uint32_t at) AIDB_REQUIRES(mu_);
-  // Removes one unpinned frame; false when all that were looked at are pinned.
+  // Removes one unpinned frame; false when none of kEvictStepsMax could go.
   bool EvictOne() AIDB_REQUIRES(mu_);
   // Takes the oldest of the queue out or gives it another round; true when it was freed.
   bool StepSmall() AIDB_REQUIRES(mu_);
@@ -202,9 +205,7 @@ void BlockCache::Shard::Unlink(Queue& queue, uint32_t at) {
 }
 
 bool BlockCache::Shard::EvictOne() {
-  // Every frame has at most kUsesMax rounds to spend, and one more shows that it is pinned.
-  const uint64_t steps_max = (uint64_t{small_.frames} + main_.frames) * (kUsesMax + 2);
-  for (uint64_t step = 0; step < steps_max; ++step) {
+  for (int step = 0; step < kEvictStepsMax && small_.frames + main_.frames != 0; ++step) {
     const bool from_small =
         main_.frames == 0 || (small_.frames != 0 && small_.bytes > small_capacity_);
     if (from_small ? StepSmall() : StepMain()) return true;

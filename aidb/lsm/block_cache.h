@@ -89,7 +89,7 @@ class BlockCache {
   // Null on a miss.
   BlockRef Lookup(BlockKey key, BlockKind kind, CacheTouch touch);
   // Keeps the block and returns it; if the cache has the key already, returns that one. A block
-  // for which no room can be made, because it is larger than half a shard or all others are
+  // for which no room is found, because it is larger than half a shard or too many others are
   // pinned, is returned without being kept.
   BlockRef Insert(BlockKey key, Block block);
   // Counted, not kept.

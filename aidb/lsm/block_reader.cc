@@ -55,8 +55,9 @@ inline std::string_view RestOfSuffix(std::string_view suffix) {
 
 void BlockBuffer::Free::operator()(char* bytes) const { std::free(bytes); }
 
-BlockBuffer::BlockBuffer(size_t size) : size_(size) {
-  bytes_.reset(static_cast<char*>(std::aligned_alloc(kAlignment, memory_bytes())));
+BlockBuffer::BlockBuffer(size_t size)
+    : size_(size), allocated_((size + kPaddingBytes + kAlignment - 1) / kAlignment * kAlignment) {
+  bytes_.reset(static_cast<char*>(std::aligned_alloc(kAlignment, allocated_)));
   AIDB_CHECK(bytes_ != nullptr);
   std::memset(bytes_.get() + size, 0, kPaddingBytes);
 }
@@ -71,10 +72,6 @@ void BlockBuffer::Truncate(size_t size) {
   AIDB_CHECK(size <= size_);
   size_ = size;
   if (bytes_ != nullptr) std::memset(bytes_.get() + size, 0, kPaddingBytes);
-}
-
-size_t BlockBuffer::memory_bytes() const {
-  return (size_ + kPaddingBytes + kAlignment - 1) / kAlignment * kAlignment;
 }
 
 Result<EntryBlock> EntryBlock::Parse(BlockKind kind, const BlockBuffer& bytes) {

@@ -36,8 +36,8 @@ class BlockBuffer {
   std::span<std::byte> writable() { return std::as_writable_bytes(std::span(data(), size_)); }
   // Makes it shorter; the padding follows.
   void Truncate(size_t size);
-  // What the allocator gave, padding included.
-  size_t memory_bytes() const;
+  // What was allocated, padding included; Truncate gives nothing back.
+  size_t memory_bytes() const { return allocated_; }
 
  private:
   struct Free {
@@ -45,6 +45,7 @@ class BlockBuffer {
   };
   std::unique_ptr<char, Free> bytes_;
   size_t size_ = 0;
+  size_t allocated_ = 0;
 };
 
 // One entry as it is stored, its key not put together.
