@@ -1,10 +1,13 @@
 #include "aidb/lsm/memtable.h"
 
+#include <algorithm>
 #include <atomic>
+#include <latch>
 #include <map>
 #include <string>
 #include <thread>
 #include <tuple>
+#include <utility>
 #include <vector>
 
 #include <gtest/gtest.h>
@@ -108,6 +111,7 @@ enum class Shape {
   kZeroBytes,
   kFewKeys,
   kGrowingDifference,
+  kClusters,
 };
 
 std::string Decimal(uint64_t n, size_t width) {
@@ -138,6 +142,8 @@ std::string KeyOf(Shape shape, uint64_t i, uint64_t count, Rng& rng) {
       return std::string(rng.Below(5) * 7, 'k');
     case Shape::kGrowingDifference:
       return std::string(400 - i % 400, 'g') + Decimal(i, 4);
+    case Shape::kClusters:
+      return Decimal(i / 500, 4) + std::string(30, 'c') + Decimal(rng.Below(1000), 20);
   }
   return {};
 }
@@ -184,7 +190,7 @@ INSTANTIATE_TEST_SUITE_P(
     testing::Combine(testing::Values(Shape::kAscending, Shape::kDescending, Shape::kRandom,
                                      Shape::kOutsideIn, Shape::kLongShared,
                                      Shape::kPrefixesOfEachOther, Shape::kZeroBytes,
-                                     Shape::kFewKeys, Shape::kGrowingDifference),
+                                     Shape::kFewKeys, Shape::kGrowingDifference, Shape::kClusters),
                      testing::Bool()));
 
 TEST(Memtable, HoldsManyEntriesInOrder) {
@@ -265,7 +271,7 @@ void ExpectHonestFits(size_t capacity, size_t key_bytes_max, size_t value_bytes_
     payload += key_bytes + value_bytes;
     ASSERT_LE(memtable.memory_bytes(), capacity);
   }
-  if (capacity >= 1 << 20 && batch_max * value_bytes_max * 10 < capacity) {
+  if (capacity >= size_t{1} << 20 && batch_max * value_bytes_max * 10 < capacity) {
     EXPECT_GT(payload, capacity / 4);
   }
 }
@@ -305,10 +311,28 @@ TEST(Memtable, UsesMostOfItsCapacityForEntries) {
   EXPECT_NEAR(static_cast<double>(memtable.mean_entry_bytes()), 160, 10);
 }
 
+// Runs `read(seed)` on three threads while `write` runs on this one; none begins before all are
+// there.
+template <typename Read, typename Write>
+void RunTogether(const Read& read, const Write& write) {
+  std::latch all_here(4);
+  std::vector<std::thread> readers;
+  for (uint64_t seed = 1; seed <= 3; ++seed) {
+    readers.emplace_back([&, seed] {
+      all_here.arrive_and_wait();
+      read(seed);
+    });
+  }
+  all_here.arrive_and_wait();
+  write();
+  for (std::thread& reader : readers) reader.join();
+}
+
 // One writer adds versions with values that tell their key and sequence; readers check that
 // what was visible when they began is found, in order, whole.
-TEST(Memtable, ReadersAgreeWithTheWriterWhileItWrites) {
-  Memtable memtable({.capacity_bytes = size_t{8} << 20, .expected_entry_bytes = 600});
+void ExpectReadersAgreeWithTheWriter(size_t expected_entry_bytes) {
+  Memtable memtable(
+      {.capacity_bytes = size_t{8} << 20, .expected_entry_bytes = expected_entry_bytes});
   constexpr uint64_t kCount = 30000;
   constexpr uint64_t kKeys = 4096;
   const auto key_of = [](uint64_t sequence) { return Decimal(sequence * 2731 % kKeys, 13); };
@@ -323,8 +347,10 @@ TEST(Memtable, ReadersAgreeWithTheWriterWhileItWrites) {
       const auto found = memtable.Get(key, Sequence{wanted});
       ASSERT_TRUE(found && ToNumber(found->sequence) == wanted);
       ASSERT_EQ(found->value, key + Decimal(wanted, 8));
-      // A walk from there meets every key that was visible, each at its newest version.
       cursor->Seek(key, Sequence{wanted});
+      ASSERT_TRUE(cursor->valid());
+      ASSERT_EQ(ToNumber(cursor->entry().sequence), wanted);
+      // A walk from there meets every key that was visible.
       const bool forward = rng.OneIn(2);
       for (int step = 0; step < 70 && cursor->valid(); ++step) {
         const Entry entry = cursor->entry();
@@ -333,7 +359,7 @@ TEST(Memtable, ReadersAgreeWithTheWriterWhileItWrites) {
         if (!cursor->valid()) break;
         const Entry& next = cursor->entry();
         if (next.key == entry.key) {
-          ASSERT_EQ(forward, next.sequence < entry.sequence);
+          ASSERT_TRUE(forward ? next.sequence < entry.sequence : next.sequence > entry.sequence);
           continue;
         }
         ASSERT_EQ(forward, next.key > entry.key);
@@ -345,14 +371,21 @@ TEST(Memtable, ReadersAgreeWithTheWriterWhileItWrites) {
       }
     }
   };
-  std::vector<std::thread> readers;
-  for (uint64_t seed = 1; seed <= 3; ++seed) readers.emplace_back(read, seed);
-  for (uint64_t sequence = 1; sequence <= kCount; ++sequence) {
-    const std::string key = key_of(sequence);
-    Add(memtable, key, sequence, key + Decimal(sequence, 8));
-    visible.store(sequence, std::memory_order_release);
-  }
-  for (std::thread& reader : readers) reader.join();
+  RunTogether(read, [&] {
+    for (uint64_t sequence = 1; sequence <= kCount; ++sequence) {
+      const std::string key = key_of(sequence);
+      Add(memtable, key, sequence, key + Decimal(sequence, 8));
+      visible.store(sequence, std::memory_order_release);
+    }
+  });
+}
+
+TEST(Memtable, ReadersAgreeWithTheWriterWhileItWrites) {
+  for (int round = 0; round < 4; ++round) ExpectReadersAgreeWithTheWriter(600);
+}
+
+TEST(Memtable, ReadersOfTheTreeAgreeWithTheWriterWhileItWrites) {
+  for (int round = 0; round < 4; ++round) ExpectReadersAgreeWithTheWriter(size_t{8} << 20);
 }
 
 // Keys beyond both ends while readers walk: the edges' prefixes are shortened under them.
@@ -380,13 +413,12 @@ TEST(Memtable, ReadersSeeBothEndsMoveOutwards) {
       ASSERT_GE(cursor->entry().key, key);
     }
   };
-  std::vector<std::thread> readers;
-  for (uint64_t seed = 1; seed <= 3; ++seed) readers.emplace_back(read, seed);
-  for (uint64_t i = 1; i <= kCount; ++i) {
-    Add(memtable, key_of(i), i, "");
-    visible.store(i, std::memory_order_release);
-  }
-  for (std::thread& reader : readers) reader.join();
+  RunTogether(read, [&] {
+    for (uint64_t i = 1; i <= kCount; ++i) {
+      Add(memtable, key_of(i), i, "");
+      visible.store(i, std::memory_order_release);
+    }
+  });
 }
 
 TEST(Arena, HandsOutPiecesThatNeitherOverlapNorMove) {
