@@ -132,21 +132,17 @@ void Memtable::AddToIndex(uint64_t hash, RecordRef added) {
     HashIndex::Set(*slot, hash, added);
     return;
   }
-  Record& newer = Record::MutableAt(arena_, NextNewer(newest, record));
-  record.set_older(newer.older());
-  newer.set_older(added);
-}
-
-RecordRef Memtable::NextNewer(RecordRef newest, const Record& added) const {
   RecordRef newer = newest;
   for (int step = 0; step < kChainStepsMax; ++step) {
     const RecordRef older = Record::At(arena_, newer).older();
-    if (older == 0 || Record::At(arena_, older).sequence() < added.sequence()) return newer;
+    if (older == 0 || Record::At(arena_, older).sequence() < record.sequence()) {
+      record.set_older(older);
+      Record::MutableAt(arena_, newer).set_older(added);
+      return;
+    }
     newer = older;
   }
-  PrefixTree::Run run;
-  AIDB_CHECK(tree_.ReadBefore(added.key(), added.sequence(), run));
-  return run.records[run.position];
+  // Its place is behind the part of the chain that Get follows, and stays there: left out.
 }
 
 void Memtable::Count(const Entry& entry) {
@@ -164,10 +160,10 @@ std::optional<Memtable::Found> Memtable::Get(std::string_view key, Sequence at) 
     return GetFromTree(key, at);
   }
   for (int step = 0; step <= kChainStepsMax; ++step) {
+    if (ref == 0) return std::nullopt;
     const Record& record = Record::At(arena_, ref);
     if (record.sequence() <= at) return Found{record.kind(), record.sequence(), record.value()};
     ref = record.older();
-    if (ref == 0) return std::nullopt;
   }
   return GetFromTree(key, at);
 }

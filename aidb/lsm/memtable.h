@@ -25,7 +25,7 @@ struct MemtableOptions {
 // The newest writes, in memory: every version of every key, in internal order.
 //
 // An entry is written once into an arena. A prefix tree orders all of them; a hash index finds
-// the newest version of a key, and from each version a chain leads to the next older one.
+// the newest version of a key, and a chain leads from there to the next older ones.
 // Nothing is removed before the whole memtable ends. What Add inserted is found by every read
 // that begins after Add returned.
 //
@@ -70,13 +70,11 @@ class Memtable {
   Sequence highest_sequence() const { return highest_.load(std::memory_order_relaxed); }
 
  private:
-  // A chain longer than this is left for the tree.
+  // After so many steps along a chain a Get seeks in the tree; behind them the chain has gaps.
   static constexpr int kChainStepsMax = 8;
 
   std::optional<Found> GetFromTree(std::string_view key, Sequence at) const;
   void AddToIndex(uint64_t hash, RecordRef added);
-  // The version of the key of `added` that is the next newer one, found from the newest on.
-  RecordRef NextNewer(RecordRef newest, const Record& added) const;
   void Count(const Entry& entry);
 
   mutable Mutex write_mutex_;

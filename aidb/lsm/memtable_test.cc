@@ -288,6 +288,45 @@ TEST(Memtable, StaysWithinItsCapacityWhileItSaysThatEntriesFit) {
   }
 }
 
+// The most entries that fit at once, of sizes that waste the ends of chunks.
+TEST(Memtable, StaysWithinItsCapacityAfterTheLargestBatchThatFits) {
+  for (const size_t capacity : {size_t{100000}, size_t{5} << 20, size_t{23} << 20}) {
+    for (const size_t value_bytes : {size_t{3}, size_t{500}, size_t{1900}, size_t{4060},
+                                     size_t{233100}, size_t{262000}, size_t{700000}}) {
+      SCOPED_TRACE(testing::Message() << capacity << " " << value_bytes);
+      Memtable memtable({.capacity_bytes = capacity, .expected_entry_bytes = 4096});
+      MutexLock lock(memtable.write_mutex());
+      size_t entries = 0;
+      while (memtable.Fits((entries + 1) * 8, (entries + 1) * value_bytes, entries + 1)) ++entries;
+      for (size_t i = 0; i < entries; ++i) {
+        memtable.Add({Decimal(i * 7919 % 1000003, 8), std::string(value_bytes, 'v'),
+                      Sequence{i + 1}, OpKind::kPut});
+      }
+      EXPECT_LE(memtable.memory_bytes(), capacity);
+    }
+  }
+}
+
+// Keys in order fill every node; a batch may then split a leaf with each entry.
+TEST(Memtable, StaysWithinItsCapacityWhenEveryEntrySplitsALeaf) {
+  constexpr size_t kCapacity = size_t{1} << 20;
+  Memtable memtable({.capacity_bytes = kCapacity, .expected_entry_bytes = kCapacity});
+  MutexLock lock(memtable.write_mutex());
+  uint64_t filled = 0;
+  for (; memtable.Fits(8, 0, 400); ++filled) {
+    memtable.Add({Decimal(filled * 10, 8), "", Sequence{filled + 1}, OpKind::kPut});
+  }
+  size_t entries = 0;
+  while (memtable.Fits((entries + 1) * 8, 0, entries + 1)) ++entries;
+  ASSERT_GT(entries, 100u);
+  ASSERT_LT(entries, filled / 32) << "else two of them meet in a leaf";
+  for (size_t i = 0; i < entries; ++i) {
+    const uint64_t key = i * (filled / entries) * 10 + 5;
+    memtable.Add({Decimal(key, 8), "", Sequence{filled + i + 1}, OpKind::kPut});
+  }
+  EXPECT_LE(memtable.memory_bytes(), kCapacity);
+}
+
 TEST(Memtable, TinyCapacityTakesAFewEntries) {
   Memtable memtable({.capacity_bytes = 2048});
   MutexLock lock(memtable.write_mutex());

@@ -3,7 +3,8 @@
 // One entry as a memtable holds it, written once into the arena:
 //
 //    0 u64 sequence << 4 | kind
-//    8 u32 older         the next older version of the key, 0 = none; only for keys in the index
+//    8 u32 older         the next older version, for the newest versions of keys in the index; 0 =
+//    none
 //   12 u32 key bytes
 //   16 u32 value bytes
 //   20 key, value

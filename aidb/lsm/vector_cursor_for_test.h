@@ -62,8 +62,8 @@ class VectorCursor final : public EntryCursor {
   size_t position_ = 0;
 };
 
-// Gives the views of each position a buffer of their own, which ends with the next move, and
-// fails the move whose number is `fails_at`.
+// Gives the views of each position a buffer of their own, which the next move overwrites and the
+// one after it frees, and fails the move whose number is `fails_at`.
 class HarshCursor final : public EntryCursor {
  public:
   static constexpr size_t kNever = SIZE_MAX;
@@ -79,9 +79,7 @@ class HarshCursor final : public EntryCursor {
     Show();
   }
   void Seek(std::string_view key, Sequence sequence) override {
-    const std::string target(key);
-    buffer_.reset();
-    entries_->Seek(target, sequence);
+    entries_->Seek(key, sequence);
     Show();
   }
   void Next() override {
@@ -100,7 +98,11 @@ class HarshCursor final : public EntryCursor {
   void Show() {
     status_ = moves_++ == fails_at_ ? Corruption("planted") : Status();
     valid_ = entries_->valid() && status_.ok();
-    buffer_.reset();
+    old_buffer_ = std::move(buffer_);
+    if (old_buffer_ != nullptr) {
+      std::ranges::fill(old_buffer_->first, '\xDD');
+      std::ranges::fill(old_buffer_->second, '\xDD');
+    }
     if (!valid_) return;
     const Entry& entry = entries_->entry();
     buffer_ = std::make_unique<std::pair<std::string, std::string>>(entry.key, entry.value);
@@ -111,6 +113,7 @@ class HarshCursor final : public EntryCursor {
   const size_t fails_at_;
   size_t moves_ = 0;
   std::unique_ptr<std::pair<std::string, std::string>> buffer_;
+  std::unique_ptr<std::pair<std::string, std::string>> old_buffer_;
   Status status_;
 };
 
