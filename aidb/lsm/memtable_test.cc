@@ -484,5 +484,19 @@ TEST(Arena, HandsOutPiecesThatNeitherOverlapNorMove) {
   }
 }
 
+TEST(Arena, StaysWithinItsBudgetWithAllThatItSaysFits) {
+  for (const size_t budget : {size_t{3000}, size_t{100000}, size_t{5} << 20, size_t{64} << 20}) {
+    for (const size_t bytes : {size_t{8}, size_t{504}, size_t{2000}, size_t{3640}, size_t{29128},
+                               size_t{233104}, size_t{262136}, size_t{3000000}}) {
+      SCOPED_TRACE(testing::Message() << budget << " " << bytes);
+      Arena arena(budget);
+      size_t pieces = 0;
+      while (arena.Fits((pieces + 1) * bytes)) ++pieces;
+      for (size_t i = 0; i < pieces; ++i) arena.Allocate(bytes);
+      EXPECT_LE(arena.memory_bytes(), budget);
+    }
+  }
+}
+
 }  // namespace
 }  // namespace aidb::lsm
