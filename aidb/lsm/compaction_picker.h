@@ -1,0 +1,112 @@
+#pragma once
+
+// Chooses which tables to merge next.
+//
+// Shape: leveled. The last level is the largest; each level above it may hold a
+// `level_multiplier`th of the one below, up to the first whose target is at most
+// `level0_bytes`: that is the base level, where merges of level 0 go. Levels between 0 and the
+// base stay empty. Targets thus follow the data, nine tenths of which are in the last level, so
+// stale versions take about a ninth of the space. (RocksDB's dynamic level bytes.)
+//
+//   level 0   [run][run][run]        4 runs = full
+//   level 1…3
+//   level 4   ▒▒          ≤ level0_bytes     <- base
+//   level 5   ▒▒▒▒▒▒      x 10
+//   level 6   ▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒ x 10
+
+#include <array>
+#include <cstdint>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "aidb/lsm/version.h"
+
+namespace aidb::lsm {
+
+// Overlap two levels below that a table may have, in tables of the target size: beyond it, a
+// later merge of that table would touch too much at once.
+inline constexpr uint64_t kGrandparentTablesMax = 10;
+// A table with more than this share of deletes, 1/8, is rewritten and not moved where the
+// rewrite can drop them.
+inline constexpr uint64_t kMoveDeletesPart = 8;
+
+struct CompactionShape {
+  int level0_trigger = 4;         // Runs.
+  uint64_t level_base_bytes = 0;  // Target of level 1; 0 = derived from the last level up.
+  int level_multiplier = 10;
+  uint64_t level0_bytes = uint64_t{128} << 20;  // About what level 0 holds when it is full.
+  uint64_t table_bytes = uint64_t{32} << 20;    // Size at which an output table ends.
+};
+
+struct LevelTargets {
+  int base_level = kLevels - 1;
+  std::array<uint64_t, kLevels> bytes{};  // 0 above the base level, and for level 0.
+};
+
+enum class CompactionReason : uint8_t {
+  kLevel0Runs,
+  kLevelBytes,
+  kDeletes,  // Nothing is too large, but a table is mostly deletes.
+};
+
+struct CompactionInput {
+  int level = 0;
+  uint64_t run = 0;
+  TableRef table;
+};
+
+struct CompactionJob {
+  CompactionReason reason{};
+  int level = 0;         // Where the data comes from; further inputs are in output_level.
+  int output_level = 0;  // `level` only when runs of level 0 are merged in place.
+  uint64_t output_run = 0;
+  std::vector<CompactionInput> inputs{};
+  std::vector<TableRef> grandparents{};  // One below output_level, sharing keys with the inputs.
+  // The inputs share no key with each other nor with output_level: an edit is enough.
+  bool trivial_move = false;
+  std::string pointer{};  // Where the next pick of `level` begins.
+
+  uint64_t InputBytes() const;
+};
+
+// Numbers of tables that running jobs use.
+using BusyTables = std::set<uint64_t>;
+using CompactionPointers = std::array<std::string, kLevels>;
+
+// Thread safety: immutable; any thread may call any method.
+class CompactionPicker {
+ public:
+  explicit CompactionPicker(const CompactionShape& shape);
+
+  LevelTargets Targets(const Version& version) const;
+  // Size over target, of level 0 runs over trigger; 1 is full. Busy tables do not count.
+  std::array<double, kLevels> Scores(const Version& version, const BusyTables& busy) const;
+  // Bytes that stand above the targets and so have to be moved down.
+  uint64_t DebtBytes(const Version& version) const;
+
+  // The most urgent job that uses no busy and no damaged table. When nothing is full, the table
+  // with the largest share of deletes above one half. Nullopt when there is nothing to do.
+  std::optional<CompactionJob> Pick(const Version& version, const CompactionPointers& pointers,
+                                    const BusyTables& busy) const;
+
+ private:
+  std::optional<CompactionJob> PickLevel0(const Version& version, const BusyTables& busy) const;
+  // Runs of level 0 merged into one, where the way down is blocked by damage.
+  std::optional<CompactionJob> MergeRuns(const Version& version, const BusyTables& busy) const;
+  std::optional<CompactionJob> PickLevel(const Version& version, int level,
+                                         const std::string& pointer, const BusyTables& busy) const;
+  std::optional<CompactionJob> PickDeletes(const Version& version, const BusyTables& busy) const;
+  // Nullopt when a table below that it needs is busy or damaged.
+  std::optional<CompactionJob> JobFor(const Version& version, int level, const TableRef& table,
+                                      const BusyTables& busy) const;
+  void Finish(const Version& version, CompactionJob& job) const;
+
+  const CompactionShape shape_;
+};
+
+// The whole change that a trivial move makes.
+VersionEdit MoveEdit(const CompactionJob& job);
+
+}  // namespace aidb::lsm
