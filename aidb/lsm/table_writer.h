@@ -1,0 +1,119 @@
+#pragma once
+
+// Entries in internal order become table files: what flush and compaction share.
+
+#include <atomic>
+#include <cstdint>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "aidb/base/random.h"
+#include "aidb/base/result.h"
+#include "aidb/io/file_system.h"
+#include "aidb/lsm/file_names.h"
+#include "aidb/lsm/table_builder.h"
+#include "aidb/lsm/version.h"
+
+namespace aidb::lsm {
+
+// Which tables outside a job may hold older versions of its keys. Asked for ascending keys.
+//
+// Thread safety: none.
+// Lifetime: keeps the tables.
+class OlderTables {
+ public:
+  // No table is older: nothing to ask for.
+  OlderTables() = default;
+  // Those of `version` that lie deeper than `level` or, for level 0, in runs older than `run`;
+  // not those numbered in `inputs`.
+  OlderTables(const Version& version, int level, uint64_t run, std::span<const uint64_t> inputs);
+
+  bool MayContain(std::string_view key);
+
+ private:
+  struct Walk {
+    std::vector<TableRef> tables;
+    size_t at = 0;  // First table that does not end before the last key asked for.
+  };
+  std::vector<Walk> runs_;
+};
+
+// Which versions of keys somebody may still read.
+//
+// `snapshots` cut the sequences into intervals; of a key the newest version in each interval
+// stays, because some reader sees it. Whoever may start to read the tables that come out must
+// read at a snapshot of the list or at a sequence above all entries.
+//
+//   sequences   0 ─────── s1 ─────────── s2 ──────── now
+//   of one key     a  b    │   c          │  d  e          kept: b, c, e
+//
+// Below the oldest snapshot, and where no older table may hold the key, a delete has nothing
+// left to hide and goes; a put may take sequence 0, which every reader sees and which takes no
+// space in a block.
+//
+// Thread safety: none. Keys come ascending, versions of a key from new to old.
+class KeepRule {
+ public:
+  // What a flush does: drops shadowed versions only.
+  static KeepRule ForFlush(std::vector<Sequence> snapshots);
+  // `zero_sequences` where the output is not in level 0, whose runs are ordered by sequence.
+  enum class Zeroing : bool { kNever, kAtTheBottom };
+  static KeepRule ForCompaction(std::vector<Sequence> snapshots, OlderTables older,
+                                Zeroing zeroing);
+
+  // Decides on the next entry; a kept one may get another sequence.
+  bool Keep(Entry& entry, bool new_key);
+
+  uint64_t shadowed() const { return shadowed_; }
+  uint64_t deletes_dropped() const { return deletes_dropped_; }
+
+ private:
+  KeepRule(std::vector<Sequence> snapshots, OlderTables older, bool drop_deletes, Zeroing zeroing);
+
+  // How many snapshots are older than `sequence`: equal numbers see the same version.
+  size_t IntervalOf(Sequence sequence) const;
+
+  const std::vector<Sequence> snapshots_;  // Ascending.
+  OlderTables older_;
+  const bool drop_deletes_;
+  const Zeroing zeroing_;
+
+  size_t interval_ = 0;  // Of the last entry of this key.
+  uint64_t shadowed_ = 0;
+  uint64_t deletes_dropped_ = 0;
+};
+
+// Where tables go and what they look like.
+struct TableTarget {
+  io::FileSystem& files;
+  std::string directory;
+  FileNumbers& numbers;
+  Random& random;            // For salts.
+  TableOptions table;        // With the level and run of birth.
+  uint64_t table_bytes = 0;  // A table ends at the next key once it has so many.
+  // Tables one level below, in key order: a table also ends before it overlaps too many of
+  // them, and, once half full, where one of them ends.
+  std::span<const TableRef> grandparents;
+  // Set by another thread to give up. May be null.
+  const std::atomic<bool>* stop = nullptr;
+};
+
+struct WrittenTables {
+  std::vector<TableFacts> tables;
+  uint64_t entries_in = 0;
+  uint64_t entries_out = 0;
+  uint64_t bytes_out = 0;
+};
+
+// Writes what `rule` keeps of all of `entries` (positioned by this call) to new tables, synced
+// with their directory: F1–F3 of a flush. Versions of one key never part. None when nothing is
+// kept. After an error its files are gone; kUnavailable when it was stopped.
+Result<WrittenTables> WriteTables(EntryCursor& entries, KeepRule& rule, const TableTarget& target);
+
+// Removes tables that nothing names yet. What cannot be removed is an orphan without effect,
+// deleted when the store is next opened.
+void RemoveUnnamed(io::FileSystem& files, std::string_view directory,
+                   std::span<const TableFacts> tables);
+
+}  // namespace aidb::lsm
