@@ -12,7 +12,18 @@ namespace {
 constexpr uint64_t kRingBytesMax = uint64_t{16} << 20;
 constexpr uint64_t kRingBytesMin = uint64_t{64} << 10;
 constexpr size_t kSealedMax = 2;
+constexpr uint64_t kTableBytesMax = uint64_t{32} << 20;
 constexpr size_t kTablesMax = 512;  // Open files; the default limit of descriptors is 1,024.
+
+CompactionShape ShapeFor(const kv::Options& options, const MemoryPlan& memory) {
+  CompactionShape shape;
+  shape.level0_trigger = options.level0_trigger;
+  shape.level_base_bytes = options.level_base_bytes;
+  shape.level_multiplier = options.level_multiplier;
+  shape.level0_bytes = static_cast<uint64_t>(options.level0_trigger) * memory.write_buffer_bytes;
+  shape.table_bytes = std::min(memory.write_buffer_bytes, kTableBytesMax);
+  return shape;
+}
 
 }  // namespace
 
@@ -37,7 +48,9 @@ Engine::Engine(const io::Env& env, std::string directory, const kv::Options& opt
       options_(options),
       memory_(MemoryPlan::For(options)),
       core_(std::make_shared<HandleCore>(env.files, directory_, memory_.cache_bytes, kTablesMax)),
-      unused_(std::make_shared<UnusedTables>()) {}
+      unused_(std::make_shared<UnusedTables>()),
+      shape_(ShapeFor(options, memory_)),
+      picker_(shape_) {}
 
 Engine::~Engine() {
   core_->closed.store(true, std::memory_order_release);
@@ -150,14 +163,14 @@ Status Engine::MakeRoom(const kv::WriteBatch& batch, Instant deadline) {
     if (CurrentState() != state) continue;
     if (!failure_.ok()) return failure_;
     // A full disk is told at once, and again until there is room; the flush goes on trying.
-    if (trouble_.code() == StatusCode::kResourceExhausted) return trouble_;
+    if (flush_trouble_.code() == StatusCode::kResourceExhausted) return flush_trouble_;
     if (core_->closed.load(std::memory_order_acquire)) return Unavailable("the store is closed");
     if (!progress_cv_.WaitUntil(work_mu_, deadline)) {
-      return ResourceExhausted("no memory for the write in " +
-                               std::to_string(options_.write_wait_ms) +
-                               " ms: memtables fill faster than they are flushed" +
-                               (trouble_.ok() ? "" : " (" + std::string(trouble_.message()) + ")") +
-                               "; raise memory_bytes or write_wait_ms, or write more slowly");
+      return ResourceExhausted(
+          "no memory for the write in " + std::to_string(options_.write_wait_ms) +
+          " ms: memtables fill faster than they are flushed" +
+          (flush_trouble_.ok() ? "" : " (" + std::string(flush_trouble_.message()) + ")") +
+          "; raise memory_bytes or write_wait_ms, or write more slowly");
     }
   }
 }
@@ -195,7 +208,7 @@ Status Engine::WaitFlushed(uint64_t floor, size_t sealed_max) {
                       [&](const LoggedMemtable& m) { return m.log_number < floor; }));
     if (waiting <= sealed_max) return {};
     if (!failure_.ok()) return failure_;
-    if (trouble_.code() == StatusCode::kResourceExhausted) return trouble_;
+    if (flush_trouble_.code() == StatusCode::kResourceExhausted) return flush_trouble_;
     if (core_->closed.load(std::memory_order_acquire)) return Unavailable("the store is closed");
     progress_cv_.Wait(work_mu_);
   }

@@ -28,6 +28,8 @@
 #include "aidb/base/sync.h"
 #include "aidb/journal/journal.h"
 #include "aidb/lsm/block_cache.h"
+#include "aidb/lsm/compaction.h"
+#include "aidb/lsm/compaction_picker.h"
 #include "aidb/lsm/controller.h"
 #include "aidb/lsm/file_names.h"
 #include "aidb/lsm/log_framing.h"
@@ -36,6 +38,7 @@
 #include "aidb/lsm/open.h"
 #include "aidb/lsm/snapshot_list.h"
 #include "aidb/lsm/table_cache.h"
+#include "aidb/lsm/table_writer.h"
 #include "aidb/lsm/version.h"
 
 namespace aidb::lsm {
@@ -179,14 +182,17 @@ class Engine final : public kv::Store, public kv::ConditionalWriter, private jou
   void FlushMain();
   void CompactMain();
   Status FlushOldest() AIDB_EXCLUDES(work_mu_);
-  Result<TableFacts> WriteTable(const Memtable& memtable);
-  Result<bool> CompactOnce() AIDB_EXCLUDES(work_mu_);
+  Status Compact(const CompactionJob& job, const Version& version) AIDB_EXCLUDES(work_mu_);
+  TableTarget TargetFor(int level, uint64_t run);
+  TableOptions TableOptionsFor(int level, uint64_t run) const;
+  void AfterJob(uint64_t bytes_written, Instant begin) AIDB_EXCLUDES(work_mu_);
   Status InstallEdit(const VersionEdit& edit, const Memtable* flushed) AIDB_EXCLUDES(manifest_mu_);
   void RemoveUnused();
   void RemoveOldLogs(uint64_t floor);
   void UpdateBacklog();
-  // Keeps trouble in view and says how long to wait before the next try.
-  void NoteTrouble(const Status& status, std::string_view what);
+  // Keeps the outcome of a job in view; after a failure waits a little before the next try.
+  enum class JobKind : bool { kFlush, kCompaction };
+  void NoteOutcome(JobKind kind, const Status& status) AIDB_EXCLUDES(work_mu_);
   bool Stopping() const { return stopping_.load(std::memory_order_acquire); }
 
   const io::Env env_;
@@ -196,6 +202,8 @@ class Engine final : public kv::Store, public kv::ConditionalWriter, private jou
   const std::shared_ptr<HandleCore> core_;
   const std::shared_ptr<UnusedTables> unused_;
   const LogFraming framing_;
+  const CompactionShape shape_;
+  const CompactionPicker picker_;
   std::unique_ptr<FileNumbers> numbers_;
   std::unique_ptr<io::DirectoryLock> lock_;
   std::unique_ptr<journal::Journal> journal_;  // Null when read-only.
@@ -218,8 +226,11 @@ class Engine final : public kv::Store, public kv::ConditionalWriter, private jou
   CondVar work_cv_;      // Work may have appeared, or the engine stops.
   CondVar progress_cv_;  // A job has ended, well or badly.
   uint64_t jobs_running_ AIDB_GUARDED_BY(work_mu_) = 0;
-  std::vector<uint64_t> busy_tables_ AIDB_GUARDED_BY(work_mu_);
-  Status trouble_ AIDB_GUARDED_BY(work_mu_);  // Passing: the last job failed; tried again.
+  BusyTables busy_tables_ AIDB_GUARDED_BY(work_mu_);
+  CompactionPointers pointers_ AIDB_GUARDED_BY(work_mu_);
+  // Passing: the last job of the kind failed and is tried again.
+  Status flush_trouble_ AIDB_GUARDED_BY(work_mu_);
+  Status compaction_trouble_ AIDB_GUARDED_BY(work_mu_);
   Status failure_ AIDB_GUARDED_BY(work_mu_);  // For good: the engine is read-only.
   Controller controller_;
   std::atomic<bool> stopping_{false};

@@ -11,7 +11,6 @@
 #include <utility>
 
 #include "aidb/lsm/engine.h"
-#include "aidb/lsm/table_builder.h"
 
 namespace aidb::lsm {
 namespace {
@@ -20,18 +19,23 @@ constexpr Duration kRetryDelay = std::chrono::milliseconds(100);
 
 }  // namespace
 
-void Engine::NoteTrouble(const Status& status, std::string_view what) {
-  MutexLock lock(work_mu_);
+void Engine::NoteOutcome(JobKind kind, const Status& status) {
+  const std::string_view what = kind == JobKind::kFlush ? "flush" : "compaction";
   if (!status.ok()) {
     env_.log.Log(LogLevel::kWarning,
                  std::string(what) + " failed: " + std::string(status.message()));
   }
-  trouble_ = status.ok() ? Status() : Status(status).Annotate(what);
+  MutexLock lock(work_mu_);
+  Status& trouble = kind == JobKind::kFlush ? flush_trouble_ : compaction_trouble_;
+  trouble = Status(status).Annotate(what);
   progress_cv_.NotifyAll();
+  if (!status.ok() && !Stopping()) {
+    static_cast<void>(work_cv_.WaitUntil(work_mu_, env_.clock.Now() + kRetryDelay));
+  }
 }
 
 void Engine::FlushMain() {
-  while (!Stopping()) {
+  while (true) {
     {
       MutexLock lock(work_mu_);
       while (!Stopping() && (CurrentState()->sealed.empty() || !failure_.ok())) {
@@ -40,61 +44,142 @@ void Engine::FlushMain() {
     }
     if (Stopping()) return;
     const Status status = FlushOldest();
-    NoteTrouble(status, "flush");
-    if (status.ok()) continue;
-    MutexLock lock(work_mu_);
-    if (!Stopping())
-      static_cast<void>(work_cv_.WaitUntil(work_mu_, env_.clock.Now() + kRetryDelay));
+    if (!Stopping()) NoteOutcome(JobKind::kFlush, status);
   }
+}
+
+TableTarget Engine::TargetFor(int level, uint64_t run) {
+  return {.files = env_.files,
+          .directory = directory_,
+          .numbers = *numbers_,
+          .random = env_.random,
+          .table = TableOptionsFor(level, run),
+          .table_bytes = shape_.table_bytes,
+          .grandparents = {},
+          .stop = &stopping_};
+}
+
+TableOptions Engine::TableOptionsFor(int level, uint64_t run) const {
+  return {.block_bytes = options_.block_bytes,
+          .filter_bits_per_key = options_.filter_bits_per_key,
+          .compression = options_.compression,
+          .level = level,
+          .run = run};
 }
 
 Status Engine::FlushOldest() {
   const std::shared_ptr<const ReadState> state = CurrentState();
-  const LoggedMemtable oldest = state->sealed.back();
+  const LoggedMemtable& oldest = state->sealed.back();
   const uint64_t next_log = state->sealed.size() > 1
                                 ? state->sealed[state->sealed.size() - 2].log_number
                                 : state->active.log_number;
   const Instant begin = env_.clock.Now();
+  const uint64_t run = numbers_->Take();
+  KeepRule rule = KeepRule::ForFlush(core_->snapshots.Collect());
+  const auto entries = oldest.table->NewCursor();
+  AIDB_ASSIGN_OR_RETURN(const WrittenTables written,
+                        WriteTables(*entries, rule, TargetFor(0, run)));
   VersionEdit edit;
   edit.log_floor = next_log;
   edit.last_sequence = oldest.table->highest_sequence();
-  uint64_t written = 0;
-  if (oldest.table->entries() > 0) {
-    AIDB_ASSIGN_OR_RETURN(const TableFacts facts, WriteTable(*oldest.table));
-    written = facts.size_bytes;
-    edit.added.push_back({.level = 0, .run = facts.number, .facts = facts});
+  for (const TableFacts& facts : written.tables) {
+    edit.added.push_back({.level = 0, .run = run, .facts = facts});
   }
   AIDB_RETURN_IF_ERROR(InstallEdit(edit, oldest.table.get()));
   journal_->Retire(next_log);
   counters_.flushes.fetch_add(1, std::memory_order_relaxed);
-  counters_.level_written[0].fetch_add(written, std::memory_order_relaxed);
-  const Instant end = env_.clock.Now();
-  controller_.Drained(written, end - begin, end);
-  UpdateBacklog();
+  counters_.level_written[0].fetch_add(written.bytes_out, std::memory_order_relaxed);
+  AfterJob(written.bytes_out, begin);
   RemoveOldLogs(next_log);
-  RemoveUnused();
-  MutexLock lock(work_mu_);
-  work_cv_.NotifyAll();  // Level 0 has grown: compaction may have work.
   return {};
 }
 
-Result<TableFacts> Engine::WriteTable(const Memtable& memtable) {
-  const uint64_t number = numbers_->Take();
-  const std::string path = io::JoinPath(directory_, TableName(number));
-  AIDB_ASSIGN_OR_RETURN(const auto file, env_.files.Open(path, io::OpenMode::kCreateNew));
-  TableBuilder builder(*file, number, env_.random.Next(),
-                       {.block_bytes = options_.block_bytes,
-                        .filter_bits_per_key = options_.filter_bits_per_key,
-                        .compression = options_.compression});
-  const auto cursor = memtable.NewCursor();
-  for (cursor->SeekToFirst(); cursor->valid(); cursor->Next()) {
-    AIDB_RETURN_IF_ERROR(builder.Add(cursor->entry()));
+void Engine::AfterJob(uint64_t bytes_written, Instant begin) {
+  const Instant end = env_.clock.Now();
+  controller_.Drained(bytes_written, end - begin, end);
+  UpdateBacklog();
+  RemoveUnused();
+  MutexLock lock(work_mu_);
+  work_cv_.NotifyAll();
+  progress_cv_.NotifyAll();
+}
+
+void Engine::CompactMain() {
+  while (true) {
+    std::optional<CompactionJob> job;
+    std::shared_ptr<const Version> version;
+    {
+      MutexLock lock(work_mu_);
+      while (!Stopping()) {
+        version = CurrentState()->version;
+        if (failure_.ok()) job = picker_.Pick(*version, pointers_, busy_tables_);
+        if (job) break;
+        work_cv_.Wait(work_mu_);
+      }
+      if (Stopping()) return;
+      for (const CompactionInput& input : job->inputs) busy_tables_.insert(input.table->number());
+      ++jobs_running_;
+    }
+    const Status status = Compact(*job, *version);
+    {
+      MutexLock lock(work_mu_);
+      for (const CompactionInput& input : job->inputs) busy_tables_.erase(input.table->number());
+      --jobs_running_;
+      if (status.ok()) pointers_[static_cast<size_t>(job->level)] = job->pointer;
+    }
+    job.reset();  // Before the files are removed that only the job still holds.
+    version.reset();
+    if (!Stopping()) {
+      NoteOutcome(JobKind::kCompaction, status);
+      RemoveUnused();
+    }
   }
-  AIDB_ASSIGN_OR_RETURN(const TableFacts facts, builder.Finish());
-  AIDB_RETURN_IF_ERROR(file->SyncAll());
-  AIDB_RETURN_IF_ERROR(file->Close());
-  AIDB_RETURN_IF_ERROR(env_.files.SyncDirectory(directory_));
-  return facts;
+}
+
+Status Engine::Compact(const CompactionJob& job, const Version& version) {
+  const Instant begin = env_.clock.Now();
+  if (job.trivial_move) {
+    AIDB_RETURN_IF_ERROR(InstallEdit(MoveEdit(job), nullptr));
+    AfterJob(0, begin);
+    return {};
+  }
+  CompactionOutcome outcome =
+      RunCompaction(job, version, core_->snapshots.Collect(),
+                    TableOptionsFor(job.output_level, job.output_run), shape_.table_bytes,
+                    {.files = env_.files,
+                     .directory = directory_,
+                     .numbers = *numbers_,
+                     .random = env_.random,
+                     .tables = core_->tables},
+                    stopping_);
+  if (!outcome.status.ok()) {
+    // A damaged input is marked, so that no later job picks it; reads of its other blocks go on.
+    if (outcome.status.code() == StatusCode::kCorruption) {
+      AIDB_RETURN_IF_ERROR(InstallEdit(outcome.edit, nullptr));
+    }
+    return outcome.status;
+  }
+  AIDB_RETURN_IF_ERROR(InstallEdit(outcome.edit, nullptr));
+  counters_.compactions.fetch_add(1, std::memory_order_relaxed);
+  const auto level = static_cast<size_t>(job.output_level);
+  counters_.level_read[level].fetch_add(outcome.stats.bytes_in, std::memory_order_relaxed);
+  counters_.level_written[level].fetch_add(outcome.stats.bytes_out, std::memory_order_relaxed);
+  AfterJob(outcome.stats.bytes_out, begin);
+  return {};
+}
+
+Status Engine::WaitForCompaction() {
+  AIDB_RETURN_IF_ERROR(Flush());
+  MutexLock lock(work_mu_);
+  while (true) {
+    if (!failure_.ok()) return failure_;
+    if (!compaction_trouble_.ok()) return compaction_trouble_;
+    if (Stopping()) return Unavailable("the store is closed");
+    const bool idle =
+        jobs_running_ == 0 && !picker_.Pick(*CurrentState()->version, pointers_, busy_tables_);
+    if (idle) return {};
+    progress_cv_.Wait(work_mu_);
+  }
 }
 
 Status Engine::InstallEdit(const VersionEdit& edit, const Memtable* flushed) {
@@ -152,6 +237,7 @@ void Engine::UpdateBacklog() {
   const uint64_t runs = state->version->runs(0).size();
   const auto trigger = static_cast<uint64_t>(options_.level0_trigger);
   backlog.runs_over_trigger = runs > trigger ? runs - trigger : 0;
+  backlog.debt_bytes = picker_.DebtBytes(*state->version);
   for (const LoggedMemtable& memtable : state->sealed) {
     backlog.memtable_bytes += memtable.table->memory_bytes();
   }
@@ -159,18 +245,17 @@ void Engine::UpdateBacklog() {
   controller_.SetBacklog(backlog);
 }
 
-void Engine::CompactMain() {
-  MutexLock lock(work_mu_);
-  while (!Stopping()) work_cv_.Wait(work_mu_);
-}
-
 void Engine::AddLevelStats(const Version& version, kv::StoreStats& stats) const {
+  const LevelTargets targets = picker_.Targets(version);
+  const std::array<double, kLevels> scores = picker_.Scores(version, {});
   for (int level = 0; level < kLevels; ++level) {
     kv::LevelStats entry;
     entry.level = level;
     entry.tables = version.TableCount(level);
     entry.size_bytes = version.LevelBytes(level);
     const auto index = static_cast<size_t>(level);
+    entry.target_bytes = targets.bytes[index];
+    entry.score = scores[index];
     entry.bytes_read = counters_.level_read[index].load(std::memory_order_relaxed);
     entry.bytes_written = counters_.level_written[index].load(std::memory_order_relaxed);
     stats.table_bytes += entry.size_bytes;

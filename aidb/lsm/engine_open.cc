@@ -166,6 +166,10 @@ Status Engine::BuildVersion(const ManifestState& manifest) {
   auto state = std::make_shared<ReadState>();
   state->active.table = NewMemtable(nullptr);
   state->version = std::move(version);
+  {
+    MutexLock lock(work_mu_);
+    pointers_ = manifest.pointers;
+  }
   MutexLock lock(state_mu_);
   current_ = std::move(state);
   return {};

@@ -354,7 +354,8 @@ kv::StoreStats Engine::Stats() const {
   }
   AddLevelStats(*state->version, stats);
   MutexLock lock(work_mu_);
-  stats.background_error = std::string((failure_.ok() ? trouble_ : failure_).message());
+  const Status& trouble = flush_trouble_.ok() ? compaction_trouble_ : flush_trouble_;
+  stats.background_error = std::string((failure_.ok() ? trouble : failure_).message());
   return stats;
 }
 
