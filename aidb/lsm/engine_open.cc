@@ -191,7 +191,9 @@ Status Engine::CheckTablesPresent(const ManifestState& manifest) const {
 journal::JournalOptions Engine::JournalOptionsFor() const {
   journal::JournalOptions options;
   options.directory = directory_;
-  options.file_bytes = options_.log_bytes;
+  // A log ends with its memtable, whose entries take less room in the log: more would only be
+  // zero-filled in vain.
+  options.file_bytes = std::min(options_.log_bytes, memory_.write_buffer_bytes);
   options.ring_bytes = memory_.ring_bytes;
   options.record_bytes_max = options_.batch_bytes_max + kBatchHeadroomBytes;
   if (options_.sync_interval_ms > 0) {
