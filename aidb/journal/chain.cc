@@ -28,19 +28,21 @@ Result<FoundFile> Inspect(const RecoveryInput& input, uint64_t number, std::stri
     found.open = head.open;
     found.open_size = head.size;
   }
+  found.scanner->Forget();  // There may be many files; one is read at a time.
   return found;
 }
 
 // The indexes of the chain that ends in `head`, oldest first; nullopt when it breaks at a file
-// that is missing or without a valid head. A chain starts at the floor, or at a file that
-// continues nothing: what recovery begins when the floor's file held no record.
+// that is missing or without a valid head. A chain starts at the floor; at a file that continues
+// nothing, which recovery begins when the floor's file held no record; or at one that continues a
+// file below the floor, which a re-drive puts in the place of the floor's.
 std::optional<std::vector<size_t>> Follow(const std::vector<FoundFile>& all, size_t head,
                                           uint64_t floor) {
   std::vector<size_t> chain{head};
   while (true) {
     const FoundFile& first = all[chain.back()];
     const uint64_t before = first.open.previous_number;
-    if (before == 0 || first.number == floor) break;
+    if (before < std::max<uint64_t>(floor, 1) || first.number == floor) break;
     const auto found = std::find_if(all.begin(), all.begin() + static_cast<long>(chain.back()),
                                     [&](const FoundFile& f) { return f.number == before; });
     if (found == all.begin() + static_cast<long>(chain.back()) || !found->has_open) {
@@ -60,8 +62,13 @@ FileIdentity IdentityOf(const RecoveryInput& input, uint64_t number) {
 
 Result<Chain> FindChain(const RecoveryInput& input) {
   AIDB_ASSIGN_OR_RETURN(const auto names, input.files.List(input.options.directory));
+  Chain result;
   std::vector<FoundFile> all;
   for (const std::string& name : names) {
+    if (name.ends_with(kTemporarySuffix) &&
+        input.names.NumberOf(name.substr(0, name.size() - kTemporarySuffix.size()))) {
+      result.temporary.push_back(name);
+    }
     const std::optional<uint64_t> number = input.names.NumberOf(name);
     if (!number || *number < input.floor.number) continue;
     AIDB_ASSIGN_OR_RETURN(FoundFile found, Inspect(input, *number, name));
@@ -75,7 +82,6 @@ Result<Chain> FindChain(const RecoveryInput& input) {
     if (!all[head].has_open) continue;
     if (auto chain = Follow(all, head, input.floor.number)) order = *std::move(chain);
   }
-  Chain result;
   std::vector<bool> used(all.size(), false);
   for (const size_t i : order) used[i] = true;
   for (const size_t i : order) result.files.push_back(std::move(all[i]));

@@ -2,12 +2,16 @@
 
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "aidb/journal/file_scanner.h"
 #include "aidb/journal/recovery.h"
 
 namespace aidb::journal {
+
+// A re-drive writes its file under the name with this behind it.
+inline constexpr std::string_view kTemporarySuffix = ".tmp";
 
 // One file of the journal as found.
 struct FoundFile {
@@ -21,8 +25,9 @@ struct FoundFile {
 
 // The files at or above the floor, told apart.
 struct Chain {
-  std::vector<FoundFile> files;     // In order: each continues the one before.
-  std::vector<FoundFile> leftover;  // The rest, by number.
+  std::vector<FoundFile> files;        // In order: each continues the one before.
+  std::vector<FoundFile> leftover;     // The rest, by number.
+  std::vector<std::string> temporary;  // Names of re-drives that never got theirs.
 };
 
 // Reads the head of every journal file at or above the floor and follows the predecessors from

@@ -29,7 +29,8 @@ Status FileScanner::Load(uint64_t offset, uint64_t count, uint64_t limit) {
   const uint64_t have_end = window_offset_ + window_.size();
   const uint64_t wanted = std::min(count, available);
   if (offset >= window_offset_ && offset + wanted <= have_end) return {};
-  window_.resize(std::min(std::max(count, kWindowBytes), available));
+  // More than asked for, so that a reader who steps through small records loads seldom.
+  window_.resize(std::min(count + kWindowBytes, available));
   window_offset_ = offset;
   AIDB_ASSIGN_OR_RETURN(const size_t got,
                         io::ReadUpTo(*file_, offset, std::as_writable_bytes(std::span(window_))));
@@ -54,7 +55,7 @@ Result<Parsed> FileScanner::ParseAt(uint64_t offset, uint64_t limit) {
 Result<FileScanner::Behind> FileScanner::SearchFrom(uint64_t offset) {
   Behind found;
   while (offset < size_) {
-    AIDB_RETURN_IF_ERROR(Load(offset, kWindowBytes + framing_.PieceBytesMax(), size_));
+    AIDB_RETURN_IF_ERROR(Load(offset, framing_.PieceBytesMax(), size_));
     if (offset >= window_offset_ + window_.size()) break;  // The file shrank under us.
     const std::optional<Evidence> piece =
         framing_.FindEvidence(window_, offset - window_offset_, window_offset_, identity_);
@@ -75,7 +76,7 @@ Result<FileScanner::Behind> FileScanner::SearchFrom(uint64_t offset) {
 
 Result<bool> FileScanner::OnlyFillFrom(uint64_t offset) {
   while (offset < size_) {
-    AIDB_RETURN_IF_ERROR(Load(offset, kWindowBytes, size_));
+    AIDB_RETURN_IF_ERROR(Load(offset, 1, size_));
     const std::string_view rest = std::string_view(window_).substr(
         std::min<uint64_t>(offset - window_offset_, window_.size()));
     if (rest.empty()) break;

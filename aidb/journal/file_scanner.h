@@ -34,6 +34,9 @@ class FileScanner {
   // Whether the rest was never written (all zero).
   Result<bool> OnlyFillFrom(uint64_t offset);
 
+  // Gives its memory back; the next call reads again.
+  void Forget() { window_ = std::string(); }
+
   uint64_t size() const { return size_; }
   io::File& file() { return *file_; }
 

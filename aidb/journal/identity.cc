@@ -15,7 +15,7 @@ constexpr std::string_view kName = "JOURNAL";
 constexpr uint64_t kMagic = 0x4C4E524A42444941;  // "AIDBJRNL"
 constexpr uint16_t kVersion = 1;
 constexpr size_t kBytes = 64;
-constexpr size_t kCrcAt = 40;
+constexpr size_t kCrcAt = 48;
 
 }  // namespace
 
@@ -38,6 +38,7 @@ Result<std::optional<Identity>> ReadIdentity(io::FileSystem& files, std::string_
   Identity identity;
   std::memcpy(identity.uuid.data(), text.data() + 16, identity.uuid.size());
   identity.generation = LoadLe<uint64_t>(text.data() + 32);
+  identity.boot_hash = LoadLe<uint64_t>(text.data() + 40);
   return std::optional<Identity>(identity);
 }
 
@@ -47,6 +48,7 @@ Status WriteIdentity(io::FileSystem& files, std::string_view directory, const Id
   StoreLe<uint16_t>(text.data() + 8, kVersion);
   std::memcpy(text.data() + 16, identity.uuid.data(), identity.uuid.size());
   StoreLe<uint64_t>(text.data() + 32, identity.generation);
+  StoreLe<uint64_t>(text.data() + 40, identity.boot_hash);
   StoreLe<uint32_t>(text.data() + kCrcAt, Crc32c(std::string_view(text).substr(0, kCrcAt)));
   return io::ReplaceFile(files, directory, kName, text);
 }

@@ -3,11 +3,13 @@
 // The file JOURNAL says which life of which journal a directory holds. 64 bytes:
 //
 //   0  u64 "AIDBJRNL" | 8 u16 version 1 | u8[6] 0 | 16 u8[16] uuid | 32 u64 generation
-//   40 u32 crc32c of bytes 0…39 | u8[20] 0
+//   40 u64 boot hash: XXH3-64 of the boot id of the life that wrote it
+//   48 u32 crc32c of bytes 0…47 | u8[12] 0
 //
 // The generation rises by one at every open, after recovery has been made durable and before
 // the ring is reset: a ring of another generation is left over and must not be adopted, because
-// it would write old records over new ones.
+// it would write old records over new ones. The boot tells recovery whether the page cache may
+// still show what the disk has refused.
 
 #include <array>
 #include <cstdint>
@@ -22,6 +24,7 @@ namespace aidb::journal {
 struct Identity {
   std::array<uint8_t, 16> uuid{};
   uint64_t generation = 0;
+  uint64_t boot_hash = 0;
 };
 
 // Nullopt when the directory has none. kCorruption when it is damaged.

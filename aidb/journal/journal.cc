@@ -43,39 +43,37 @@ Status Journal::CheckIntake() {
   return {};
 }
 
-bool Journal::HasRoom(uint64_t bytes) const {
+bool Journal::HasRoom(uint64_t bytes, uint64_t ids) const {
   // Bytes a re-drive may need stay in the ring; the Async strategy can read them back.
-  const uint64_t released = options_.strategy.async()
-                                ? written_position_.load(std::memory_order_seq_cst)
-                                : durable_position_.load(std::memory_order_seq_cst);
+  const uint64_t durable = durable_position_.load(std::memory_order_acquire);
+  const uint64_t released =
+      options_.strategy.async() ? written_position_.load(std::memory_order_acquire) : durable;
   if (reserved_ + bytes > released && reserved_ + bytes - released > ring_.size()) return false;
   // Two slots stay free for the end of a file and the head of the next.
-  if (next_slot_ + 2 - published_slot_.load(std::memory_order_seq_cst) >= kSlots) return false;
-  if (options_.strategy.records > 0 &&
-      next_id_ - durable_id_.load(std::memory_order_seq_cst) > 2 * options_.strategy.records) {
-    return false;
+  if (next_slot_ + 2 - published_slot_.load(std::memory_order_acquire) >= kSlots) return false;
+  if (options_.strategy.records > 0) {
+    // Fewer than 2n are acknowledged and not durable; a batch of more than that goes alone.
+    const uint64_t pending = next_id_ - 1 - durable_id_.load(std::memory_order_acquire);
+    if (pending > 0 && pending + ids >= 2 * options_.strategy.records) return false;
   }
-  if (options_.strategy.interval > Duration{0}) {
-    const int64_t since = unsynced_since_ns_.load(std::memory_order_seq_cst);
+  if (options_.strategy.interval > Duration{0} && durable < reserved_) {
+    const int64_t since = unsynced_since_ns_.load(std::memory_order_acquire);
     if (since != 0 && env_.clock.Now().ns - since > 2 * options_.strategy.interval.count()) {
       return false;
     }
   }
-  return true;
+  if (orphan_.load(std::memory_order_acquire)) return false;
+  // Without a ring that outlives the process, a full disk must be told before an id is given.
+  return ring_.durable_memory() || !stalled_.load(std::memory_order_acquire);
 }
 
-Status Journal::WaitForRoom(Instant deadline) {
+Status Journal::WaitForRoom(uint64_t seen, Instant deadline) {
+  // Whoever changes something counts it, then looks for waiters: either we see the change, or
+  // the waiter is seen and woken, under ticket_mu_, once it waits.
   room_waiters_.fetch_add(1, std::memory_order_seq_cst);
   KickFlusher();
-  bool in_time = true;
-  // Whoever makes room sees the waiter and notifies under ticket_mu_; the short timeout only
-  // bounds how late a change of trouble is seen.
-  const Instant look_again = env_.clock.Now() + std::chrono::milliseconds(50);
-  if (deadline < look_again) {
-    in_time = room_cv_.WaitUntil(ticket_mu_, deadline);
-  } else {
-    static_cast<void>(room_cv_.WaitUntil(ticket_mu_, look_again));
-  }
+  const bool in_time = room_changes_.load(std::memory_order_seq_cst) != seen ||
+                       room_cv_.WaitUntil(ticket_mu_, deadline);
   room_waiters_.fetch_sub(1, std::memory_order_seq_cst);
   if (stalled_.load(std::memory_order_acquire)) {
     MutexLock lock(io_mu_);
@@ -136,22 +134,26 @@ Result<Journal::Appended> Journal::Append(const Record& record, Instant deadline
   ticket_mu_.lock();
   uint64_t bytes = 0;
   while (true) {
+    const uint64_t seen = room_changes_.load(std::memory_order_seq_cst);
     Status status = CheckIntake();
     const uint64_t offset = reserved_ - active_start_;
     bytes = framing_.FramedSize(record.payload.size(), offset);
     if (status.ok()) {
       if (exclusive_) {
-        status = WaitForRoom(deadline);
+        status = WaitForRoom(seen, deadline);
       } else if (offset + bytes > options_.file_bytes && next_id_ > active_first_id_) {
-        status = RollLocked(deadline);
-      } else if (bytes > ring_.size() / 4) {
+        status = RollLocked(seen, deadline);
+      } else if (bytes > ring_.size() / 4 && !orphan_.load(std::memory_order_acquire)) {
         auto direct = AppendDirect(record);
-        ticket_mu_.unlock();
-        return direct;
-      } else if (HasRoom(bytes)) {
+        if (!direct.ok() || direct->has_value()) {
+          ticket_mu_.unlock();
+          if (!direct.ok()) return std::move(direct).status().Annotate("write a large record");
+          return **std::move(direct);
+        }
+      } else if (HasRoom(bytes, record.ids)) {
         break;
       } else {
-        status = WaitForRoom(deadline);
+        status = WaitForRoom(seen, deadline);
       }
     }
     if (!status.ok()) {
@@ -174,52 +176,59 @@ Result<Journal::Appended> Journal::Append(const Record& record, Instant deadline
   return appended;
 }
 
-Result<Journal::Appended> Journal::AppendDirect(const Record& record) {
+Result<std::optional<Journal::Appended>> Journal::AppendDirect(const Record& record) {
   // Nobody else takes bytes while this record goes to the file, past the ring.
   exclusive_ = true;
   WaitDrained();
+  const Place place = PlaceAt(reserved_);
   const uint64_t position = reserved_;
-  const Place place = PlaceAt(position);
   const uint64_t bytes = framing_.FramedSize(record.payload.size(), place.offset);
   ticket_mu_.unlock();
-  std::vector<std::byte> framed(bytes);
-  framing_.Encode(place, record, framed);
   io_mu_.lock();
   BecomeDriver();
   io_mu_.unlock();
-  const Status status = WriteDirect(position, place, framed);
+  Result<bool> written = WriteDirect(position, place, record);
   ticket_mu_.lock();
-  Appended appended;
-  if (status.ok()) {
+  std::optional<Appended> appended;
+  if (written.ok() && *written) {
     appended = TakeSlot(bytes, record.ids);
+    direct_end_ = reserved_;
     AdvanceWritten(reserved_);
     // Synced already, so that a re-drive never needs it; its id counts when it is published.
     if (!options_.strategy.async()) AdvanceDurable(reserved_, 0);
   }
   exclusive_ = false;
+  room_changes_.fetch_add(1, std::memory_order_seq_cst);
   room_cv_.NotifyAll();
   io_mu_.lock();
   StopDriving();
   io_mu_.unlock();
-  if (!status.ok()) return Status(status).Annotate("write a large record");
+  if (!written.ok()) return std::move(written).status();
   return appended;
 }
 
-Status Journal::WriteDirect(uint64_t position, const Place& place,
-                            std::span<const std::byte> framed) {
+Result<bool> Journal::WriteDirect(uint64_t position, const Place& place, const Record& record) {
   AIDB_RETURN_IF_ERROR(Drive(options_.strategy.async() ? Goal::kWrite : Goal::kSync));
   const std::optional<FileSpan> span = SpanAt(position);
-  if (!span || span->dead || span->number != place.file.number) {
-    return ResourceExhausted("the log has just moved to another file; retry");
+  AIDB_CHECK(span.has_value());
+  if (span->number != place.file.number) return false;
+  if (span->dead) {
+    AIDB_RETURN_IF_ERROR(Redrive(IoError("the file of the log failed before")));
+    return false;
   }
+  std::vector<std::byte> framed(framing_.FramedSize(record.payload.size(), place.offset));
+  framing_.Encode(place, record, framed);
   Status status = io::WriteFully(*span->file, place.offset, framed);
-  if (status.ok() && !options_.strategy.async()) status = span->file->SyncData();
-  if (!status.ok() && status.code() != StatusCode::kResourceExhausted) {
-    // The file may hold a part of the record: it is dead. What was published before is driven
-    // to another file by whoever writes next; this record never happened.
-    MarkDead(span->number);
-  }
-  return status;
+  if (status.ok() && !options_.strategy.async()) status = SyncFile(*span);
+  if (status.ok()) return true;
+  // The file holds an unknown part of a record that never happened. Pieces of it must not be
+  // read together with pieces of the next record at this place, which may have the same id and
+  // size: everything behind is void from the next file's head on, and gone at once for a kill.
+  static_cast<void>(span->file->Truncate(place.offset));
+  MarkDead(span->number);
+  orphan_.store(true, std::memory_order_release);
+  const Status redriven = Drive(Goal::kWrite);
+  return failed_.load(std::memory_order_acquire) ? redriven : status;
 }
 
 void Journal::MarkDone(uint64_t slot) {
@@ -258,33 +267,50 @@ void Journal::AdvancePublished() {
   }
 }
 
-void Journal::Publish(const Appended& appended) {
+bool Journal::Publish(const Appended& appended) {
   MarkDone(appended.slot);
-  const auto covered = [&] {
-    return published_slot_.load(std::memory_order_seq_cst) > appended.slot;
+  WaitPublished(appended.slot);
+  // A large record was synced before it was published.
+  if (durable_position_.load(std::memory_order_acquire) >= appended.end_position) {
+    AdvanceDurableId(ToNumber(appended.last_id));
+  }
+  // Without a ring that outlives the process, "published" must mean "in the page cache".
+  const bool safe = ring_.durable_memory() || WaitWritten(appended.end_position);
+  WakeFlusherIfDue(appended);
+  return safe;
+}
+
+void Journal::WaitPublished(uint64_t slot) {
+  const auto covered = [&] { return published_slot_.load(std::memory_order_seq_cst) > slot; };
+  for (int i = 0; i < kPublishSpins; ++i) {
+    if (covered()) return;
+    SpinPause();
+  }
+  publish_waiters_.fetch_add(1, std::memory_order_seq_cst);
+  {
+    MutexLock lock(publish_mu_);
+    while (!covered()) publish_cv_.Wait(publish_mu_);
+  }
+  publish_waiters_.fetch_sub(1, std::memory_order_seq_cst);
+}
+
+bool Journal::WaitWritten(uint64_t position) {
+  MutexLock lock(io_mu_);
+  const auto written = [&] {
+    return written_position_.load(std::memory_order_relaxed) >= position;
   };
-  for (int i = 0; i < kPublishSpins && !covered(); ++i) SpinPause();
-  if (!covered()) {
-    publish_waiters_.fetch_add(1, std::memory_order_seq_cst);
-    {
-      MutexLock lock(publish_mu_);
-      while (!covered()) publish_cv_.Wait(publish_mu_);
+  while (!written()) {
+    if (!failure_.ok()) return false;
+    if (driving_) {
+      driver_cv_.Wait(io_mu_);
+    } else if (!DriveUnlocked(Goal::kWrite).ok() && !written()) {
+      return false;  // The flusher goes on trying.
     }
-    publish_waiters_.fetch_sub(1, std::memory_order_seq_cst);
   }
-  if (!ring_.durable_memory()) {
-    // Without a ring that outlives the process, "published" must mean "in the page cache".
-    MutexLock lock(io_mu_);
-    while (written_position_.load(std::memory_order_relaxed) < appended.end_position &&
-           failure_.ok()) {
-      if (driving_) {
-        driver_cv_.Wait(io_mu_);
-      } else if (!DriveUnlocked(Goal::kWrite).ok()) {
-        break;  // The flusher goes on trying; health() says why.
-      }
-    }
-    return;
-  }
+  return true;
+}
+
+void Journal::WakeFlusherIfDue(const Appended& appended) {
   if (flusher_parked_.load(std::memory_order_seq_cst)) {
     if (flusher_parked_.exchange(false, std::memory_order_seq_cst)) KickFlusher();
     return;
@@ -292,7 +318,8 @@ void Journal::Publish(const Appended& appended) {
   const uint64_t written = written_position_.load(std::memory_order_relaxed);
   const uint64_t durable = durable_position_.load(std::memory_order_relaxed);
   const FlushStrategy& strategy = options_.strategy;
-  const bool much_to_write = appended.end_position > written + kFlushBytes;
+  const bool much_to_write =
+      appended.end_position > written + std::min(kFlushBytes, ring_.size() / 4);
   const bool much_to_sync = !strategy.async() && appended.end_position > durable + ring_.size() / 2;
   const bool many_to_sync =
       strategy.records > 0 &&
@@ -309,6 +336,7 @@ void Journal::KickFlusher() {
 }
 
 void Journal::NotifyRoom() {
+  room_changes_.fetch_add(1, std::memory_order_seq_cst);
   if (room_waiters_.load(std::memory_order_seq_cst) == 0) return;
   MutexLock lock(ticket_mu_);
   room_cv_.NotifyAll();
@@ -341,20 +369,44 @@ void Journal::AskForNextFile() {
   prepare_cv_.NotifyOne();
 }
 
-Status Journal::RollLocked(Instant deadline) {
+// The file prepared ahead; it stays there until it is taken. Nullopt while there is none.
+std::optional<Journal::Prepared> Journal::PeekNextFile(Status& why_none) {
+  DropPrepared(active_number_);
   AskForNextFile();
-  std::optional<Prepared> next;
+  MutexLock lock(prepare_mu_);
+  if (!next_) why_none = prepare_error_;
+  return next_;
+}
+
+// Drops a prepared file whose number is below `number`: one in use since then has a higher one,
+// and the numbers of a chain rise. The preparer may have been at work while a re-drive took one.
+void Journal::DropPrepared(uint64_t number) {
+  std::optional<Prepared> stale;
   {
     MutexLock lock(prepare_mu_);
-    next = next_;
-    if (!next && !prepare_error_.ok()) {
-      return Status(prepare_error_).Annotate("begin a new log file");
-    }
+    if (next_ && next_->number < number) stale.swap(next_);
   }
+  if (!stale) return;
+  // Left behind, it is empty and recovery drops it.
+  static_cast<void>(
+      env_.files.Remove(io::JoinPath(options_.directory, names_.NameOf(stale->number))));
+}
+
+Status Journal::RollLocked(uint64_t seen, Instant deadline) {
+  Status why_none;
+  std::optional<Prepared> next = PeekNextFile(why_none);
+  if (!why_none.ok()) return std::move(why_none).Annotate("begin a new log file");
   // The table entry that the new file takes must belong to a file whose bytes are all written.
   const uint64_t replaced_end = turn_end_[file_turn_ % Ring::kFileSlots];
   const bool entry_free = written_position_.load(std::memory_order_seq_cst) >= replaced_end;
-  if (!next || !entry_free || !HasRoom(256)) return WaitForRoom(deadline);
+  size_t files = 0;
+  {
+    MutexLock lock(io_mu_);
+    files = spans_.size();
+  }
+  if (!next || !entry_free || files > kUnsyncedFilesMax || !HasRoom(256, 0)) {
+    return WaitForRoom(seen, deadline);
+  }
 
   const uint64_t previous = active_number_;
   AppendControl(ControlKind::kClose, {});
@@ -398,8 +450,9 @@ Result<uint64_t> Journal::Roll(Instant deadline) {
   MutexLock lock(ticket_mu_);
   const uint64_t before = active_number_;
   while (active_number_ == before) {
+    const uint64_t seen = room_changes_.load(std::memory_order_seq_cst);
     AIDB_RETURN_IF_ERROR(CheckIntake());
-    AIDB_RETURN_IF_ERROR(exclusive_ ? WaitForRoom(deadline) : RollLocked(deadline));
+    AIDB_RETURN_IF_ERROR(exclusive_ ? WaitForRoom(seen, deadline) : RollLocked(seen, deadline));
   }
   return active_number_;
 }

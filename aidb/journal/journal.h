@@ -55,7 +55,7 @@ struct JournalStats {
   bool ring_survives_kill = false;  // Otherwise every append writes before it returns.
 };
 
-// Thread safety: any thread may call any method but Close and the destructor, which come last.
+// Thread safety: any thread may call any method, Close included; the destructor comes last.
 // Lifetime: owns its files and ring; borrows Env, framing and JournalFiles.
 class Journal {
  public:
@@ -83,12 +83,16 @@ class Journal {
   ~Journal();
 
   // Gives the record its ids and copies it. Waits for room until `deadline`, then fails with
-  // kResourceExhausted. On any error no id was taken and nothing happened.
+  // kResourceExhausted. On any error no id was taken and nothing happened; only a record above a
+  // quarter of the ring, whose write or sync failed, may be found after a crash, and that only if
+  // no id was given since.
   Result<Appended> Append(const Record& record, Instant deadline);
-  // Makes it visible and safe from a kill; returns when all records before it are, too.
-  void Publish(const Appended& appended);
-  // ok: the record is on the disk. kDeadlineExceeded and kIoError: it is published and not yet
-  // known to be durable.
+  // Makes it visible and safe from a kill; returns when all records before it are, too. False:
+  // visible, but without a ring that outlives the process its bytes have not reached the page
+  // cache, and health() says why. Where the ring survives a kill it never is false.
+  bool Publish(const Appended& appended);
+  // ok: the record is on the disk. Anything else: it is published and not yet known to be durable.
+  // A caller whose deadline has passed may still find itself driving one sync to its end.
   Status WaitDurable(RecordId id, Instant deadline);
   // ok: everything published before the call is on the disk.
   Status Flush(Instant deadline);
@@ -112,6 +116,9 @@ class Journal {
  private:
   static constexpr uint64_t kSlots = 1024;
   static constexpr uint64_t kFlushBytes = uint64_t{256} << 10;
+  // Ended files that no sync has covered, which only the Async strategy lets be. An owner that
+  // retires files as it stores their records elsewhere does not get here.
+  static constexpr size_t kUnsyncedFilesMax = 8;
 
   struct Slot {
     uint64_t end_position = 0;
@@ -133,12 +140,15 @@ class Journal {
     uint64_t number = 0;
     std::shared_ptr<io::File> file;
   };
-  enum class Goal : uint8_t { kWrite, kSync };
+  enum class Goal : uint8_t {
+    kWrite,
+    kSyncOldest,  // Write, and sync the oldest file if it is ended.
+    kSync,
+  };
   // What the flusher should do now, and when to look again.
   struct Due {
-    bool write = false;
-    bool sync = false;
     bool mark = false;
+    std::optional<Goal> drive{};
     Instant next = Instant::Never();
   };
 
@@ -153,18 +163,26 @@ class Journal {
 
   // journal.cc: intake
   Status CheckIntake() AIDB_REQUIRES(ticket_mu_);
-  bool HasRoom(uint64_t bytes) const AIDB_REQUIRES(ticket_mu_);
-  Status WaitForRoom(Instant deadline) AIDB_REQUIRES(ticket_mu_);
+  bool HasRoom(uint64_t bytes, uint64_t ids) const AIDB_REQUIRES(ticket_mu_);
+  // Waits for the next change of what HasRoom or RollLocked look at. `seen` is room_changes_ from
+  // before the caller looked.
+  Status WaitForRoom(uint64_t seen, Instant deadline) AIDB_REQUIRES(ticket_mu_);
   void AskForNextFile();
-  Status RollLocked(Instant deadline) AIDB_REQUIRES(ticket_mu_);
+  Status RollLocked(uint64_t seen, Instant deadline) AIDB_REQUIRES(ticket_mu_);
+  std::optional<Prepared> PeekNextFile(Status& why_none) AIDB_REQUIRES(ticket_mu_);
   Status StartFile(Prepared next, const OpenFacts& open) AIDB_REQUIRES(ticket_mu_);
-  Result<Appended> AppendDirect(const Record& record) AIDB_REQUIRES(ticket_mu_);
-  Status WriteDirect(uint64_t position, const Place& place, std::span<const std::byte> framed);
+  // Nullopt: the active file has changed meanwhile; look again.
+  Result<std::optional<Appended>> AppendDirect(const Record& record) AIDB_REQUIRES(ticket_mu_);
+  Result<bool> WriteDirect(uint64_t position, const Place& place, const Record& record);
+  Status WriteDirectTo(io::File& file, const Place& place, std::span<const std::byte> framed);
   void AppendControl(ControlKind kind, const OpenFacts& open) AIDB_REQUIRES(ticket_mu_);
   Appended TakeSlot(uint64_t bytes, uint32_t ids) AIDB_REQUIRES(ticket_mu_);
   Place PlaceAt(uint64_t position) const AIDB_REQUIRES(ticket_mu_);
   void EncodeInto(uint64_t position, uint64_t bytes, const Place& place, const Record& record);
   void MarkDone(uint64_t slot);
+  void WaitPublished(uint64_t slot);
+  bool WaitWritten(uint64_t position);
+  void WakeFlusherIfDue(const Appended& appended);
   void AdvancePublished();
   void WaitDrained() AIDB_REQUIRES(ticket_mu_);
   void NotifyRoom();
@@ -177,22 +195,34 @@ class Journal {
   void BecomeDriver() AIDB_REQUIRES(io_mu_);
   void StopDriving() AIDB_REQUIRES(io_mu_);
   Status Drive(Goal goal);
+  Status DriveOnce(Goal goal);
   Status WriteTo(uint64_t position);
   Status SyncTo(uint64_t position, uint64_t id);
+  Status SyncOldest();
+  Status SyncFile(const FileSpan& span);
   std::optional<FileSpan> SpanAt(uint64_t position);
   void MarkDead(uint64_t number);
   void AdvanceWritten(uint64_t position);
   void AdvanceDurable(uint64_t position, uint64_t id);
+  void AdvanceDurableId(uint64_t id);
   void AppendIdleMark();
 
   // journal_redrive.cc
   Status Redrive(const Status& cause);
   Status RedriveLocked(const Status& cause) AIDB_REQUIRES(ticket_mu_);
-  OpenFacts HeadAfter(const std::vector<FileSpan>& spans, uint64_t from) AIDB_REQUIRES(ticket_mu_);
-  Result<std::string> BytesOf(const FileSpan& span, uint64_t from, uint64_t to)
+  OpenFacts HeadAfter(const FileSpan& front, uint64_t from) AIDB_REQUIRES(ticket_mu_);
+  Result<std::string> BytesAt(const FileSpan& span, uint64_t from, uint64_t count)
       AIDB_REQUIRES(ticket_mu_);
-  Result<Prepared> WriteAnew(const std::vector<FileSpan>& spans, uint64_t from, uint64_t to,
-                             const OpenFacts& open, uint64_t& size) AIDB_REQUIRES(ticket_mu_);
+  struct NewFile {
+    Prepared file;
+    OpenFacts open;
+    uint64_t size = 0;
+  };
+  Result<NewFile> WriteAnew(const std::vector<FileSpan>& spans, uint64_t from)
+      AIDB_REQUIRES(ticket_mu_);
+  Result<uint64_t> FrameAnew(const std::vector<FileSpan>& spans, uint64_t from, io::File& file,
+                             uint64_t number, OpenFacts& open) AIDB_REQUIRES(ticket_mu_);
+  void DropPrepared(uint64_t number) AIDB_REQUIRES(ticket_mu_);
   Status Fail(const Status& cause);
 
   const io::Env env_;
@@ -215,6 +245,8 @@ class Journal {
   uint64_t file_turn_ AIDB_GUARDED_BY(ticket_mu_) = 0;
   std::array<uint64_t, Ring::kFileSlots> turn_end_ AIDB_GUARDED_BY(ticket_mu_){};
   bool exclusive_ AIDB_GUARDED_BY(ticket_mu_) = false;  // A direct record is being written.
+  // Behind the last direct record: what lies in front of it is in files, not all of it in the ring.
+  uint64_t direct_end_ AIDB_GUARDED_BY(ticket_mu_) = 0;
   bool closed_ AIDB_GUARDED_BY(ticket_mu_) = false;
 
   // Shared without a lock. A slot belongs to its appender until `done` (release), then to the
@@ -228,12 +260,16 @@ class Journal {
   std::atomic<uint64_t> durable_position_{0};
   std::atomic<uint64_t> durable_id_{0};
   std::atomic<int> room_waiters_{0};
+  std::atomic<uint64_t> room_changes_{0};
   std::atomic<int> publish_waiters_{0};
   std::atomic<bool> flusher_parked_{false};
   std::atomic<bool> flusher_kicked_{false};
   std::atomic<bool> seen_sync_{false};         // Somebody waits for the disk: zero-fill ahead.
   std::atomic<int64_t> unsynced_since_ns_{0};  // 0 = everything is durable.
   std::atomic<uint64_t> idle_mark_end_{UINT64_MAX};
+  // The active file may hold a large record that never happened: no id is given before a
+  // re-drive has made it void.
+  std::atomic<bool> orphan_{false};
   std::atomic<bool> stalled_{false};  // The disk is full: trouble_ says so.
   std::atomic<bool> failed_{false};
 

@@ -76,19 +76,10 @@ Status Journal::Drive(Goal goal) {
     MutexLock lock(io_mu_);
     return failure_;
   }
-  // The id first: the position read after it covers at least that id.
-  const uint64_t id = published_id_.load(std::memory_order_acquire);
-  const uint64_t position = published_position_.load(std::memory_order_acquire);
-  const Instant begin = env_.clock.Now();
-  Status status = WriteTo(position);
-  if (status.ok() && goal == Goal::kSync) {
-    status = SyncTo(position, id);
-    if (status.ok()) {
-      // What came after `position` was written no earlier than this drive began.
-      const bool more = published_position_.load(std::memory_order_seq_cst) > position;
-      unsynced_since_ns_.store(more ? begin.ns : 0, std::memory_order_seq_cst);
-    }
-  }
+  Status status = orphan_.load(std::memory_order_acquire)
+                      ? Redrive(IoError("a large record could not be written"))
+                      : Status();
+  if (status.ok()) status = DriveOnce(goal);
   MutexLock lock(io_mu_);
   if (status.code() == StatusCode::kResourceExhausted) {
     trouble_ = status;
@@ -96,6 +87,24 @@ Status Journal::Drive(Goal goal) {
   } else if (status.ok() && stalled_.load(std::memory_order_relaxed)) {
     trouble_ = Status();
     stalled_.store(false, std::memory_order_release);
+  }
+  return status;
+}
+
+Status Journal::DriveOnce(Goal goal) {
+  // The id first: the position read after it covers at least that id.
+  const uint64_t id = published_id_.load(std::memory_order_acquire);
+  const uint64_t position = published_position_.load(std::memory_order_acquire);
+  const Instant begin = env_.clock.Now();
+  Status status = WriteTo(position);
+  if (status.ok() && goal == Goal::kSyncOldest) status = SyncOldest();
+  if (status.ok() && goal == Goal::kSync) {
+    status = SyncTo(position, id);
+    if (status.ok()) {
+      // What came after `position` was written no earlier than this drive began.
+      const bool more = published_position_.load(std::memory_order_seq_cst) > position;
+      unsynced_since_ns_.store(more ? begin.ns : 0, std::memory_order_seq_cst);
+    }
   }
   return status;
 }
@@ -125,8 +134,12 @@ void Journal::AdvanceDurable(uint64_t position, uint64_t id) {
     ring_.SetDurable(position);
     durable_position_.store(position, std::memory_order_seq_cst);
   }
-  if (id > durable_id_.load(std::memory_order_relaxed)) {
-    durable_id_.store(id, std::memory_order_seq_cst);
+  AdvanceDurableId(id);
+}
+
+void Journal::AdvanceDurableId(uint64_t id) {
+  uint64_t now = durable_id_.load(std::memory_order_relaxed);
+  while (id > now && !durable_id_.compare_exchange_weak(now, id, std::memory_order_seq_cst)) {
   }
 }
 
@@ -146,8 +159,11 @@ Status Journal::WriteTo(uint64_t position) {
     }
     at += count;
     AdvanceWritten(at);
-    MutexLock lock(io_mu_);
-    ++stats_.writes;
+    {
+      MutexLock lock(io_mu_);
+      ++stats_.writes;
+    }
+    if (options_.strategy.async()) NotifyRoom();
   }
   return {};
 }
@@ -157,9 +173,7 @@ Status Journal::SyncTo(uint64_t position, uint64_t id) {
     const std::optional<FileSpan> span = SpanAt(at);
     AIDB_CHECK(span.has_value());
     if (span->dead) return Redrive(IoError("the file of the log failed before"));
-    const Instant begin = env_.clock.Now();
-    const Status status = span->file->SyncData();
-    const Instant end = env_.clock.Now();
+    const Status status = SyncFile(*span);
     if (!status.ok()) {
       MarkDead(span->number);
       return Redrive(status);
@@ -167,12 +181,30 @@ Status Journal::SyncTo(uint64_t position, uint64_t id) {
     at = std::min(position, span->end);
     AdvanceDurable(at, span->end <= at ? span->last_id : 0);
     MutexLock lock(io_mu_);
-    ++stats_.syncs;
-    stats_.sync_us += static_cast<uint64_t>(Micros(end - begin));
-    last_sync_ = end;
     while (spans_.front().end <= at) spans_.pop_front();
   }
   AdvanceDurable(position, id);
+  return {};
+}
+
+Status Journal::SyncOldest() {
+  std::optional<FileSpan> oldest;
+  {
+    MutexLock lock(io_mu_);
+    if (spans_.size() > 1) oldest = spans_.front();
+  }
+  return oldest ? SyncTo(oldest->end, oldest->last_id) : Status();
+}
+
+Status Journal::SyncFile(const FileSpan& span) {
+  const Instant begin = env_.clock.Now();
+  Status status = span.file->SyncData();
+  const Instant end = env_.clock.Now();
+  if (!status.ok()) return status;
+  MutexLock lock(io_mu_);
+  ++stats_.syncs;
+  stats_.sync_us += static_cast<uint64_t>(Micros(end - begin));
+  last_sync_ = end;
   return {};
 }
 
@@ -191,22 +223,25 @@ void Journal::Retire(uint64_t number) {
 }
 
 Journal::Due Journal::DueNow(Instant now) {
-  const uint64_t published = published_position_.load(std::memory_order_seq_cst);
-  const uint64_t written = written_position_.load(std::memory_order_relaxed);
-  const uint64_t durable = durable_position_.load(std::memory_order_relaxed);
-  const FlushStrategy& strategy = options_.strategy;
   Due due;
+  if (failed_.load(std::memory_order_relaxed)) return due;
   if (now < retry_at_) {
     due.next = retry_at_;
     return due;
   }
+  const uint64_t published = published_position_.load(std::memory_order_seq_cst);
+  const uint64_t written = written_position_.load(std::memory_order_relaxed);
+  const uint64_t durable = durable_position_.load(std::memory_order_relaxed);
+  const FlushStrategy& strategy = options_.strategy;
+  const bool waited_for = room_waiters_.load(std::memory_order_seq_cst) > 0;
+  if (stalled_.load(std::memory_order_relaxed)) due.drive = Goal::kWrite;
   if (published > written) {
     if (pending_since_ == Instant::Never()) pending_since_ = now;
     const Instant at = pending_since_ + kWriteDelay;
-    due.write = now >= at || published - written >= kFlushBytes ||
-                room_waiters_.load(std::memory_order_relaxed) > 0;
+    if (now >= at || published - written >= kFlushBytes || waited_for) due.drive = Goal::kWrite;
     due.next = std::min(due.next, at);
   }
+  if (strategy.async() && spans_.size() > kUnsyncedFilesMax) due.drive = Goal::kSyncOldest;
   const bool only_mark = published == idle_mark_end_.load(std::memory_order_relaxed);
   if (published > durable && !strategy.async() && !only_mark) {
     int64_t since = unsynced_since_ns_.load(std::memory_order_seq_cst);
@@ -216,14 +251,14 @@ Journal::Due Journal::DueNow(Instant now) {
     }
     const uint64_t records =
         published_id_.load(std::memory_order_relaxed) - durable_id_.load(std::memory_order_relaxed);
-    due.sync = published - durable >= ring_.size() / 2 ||
-               (strategy.records > 0 && records >= strategy.records) ||
-               room_waiters_.load(std::memory_order_relaxed) > 0;
+    bool sync = published - durable >= ring_.size() / 2 || waited_for ||
+                (strategy.records > 0 && records >= strategy.records);
     if (strategy.interval > Duration{0}) {
       const Instant at = Instant{since} + strategy.interval;
-      due.sync = due.sync || now >= at;
+      sync = sync || now >= at;
       due.next = std::min(due.next, at);
     }
+    if (sync) due.drive = Goal::kSync;
   }
   if (published == durable && last_sync_ != Instant::Never()) {
     const Instant at = last_sync_ + kIdleMarkDelay;
@@ -236,7 +271,7 @@ Journal::Due Journal::DueNow(Instant now) {
 void Journal::FlusherMain() {
   io_mu_.lock();
   while (!stopping_) {
-    flusher_kicked_.store(false, std::memory_order_release);
+    flusher_kicked_.store(false, std::memory_order_seq_cst);
     const Instant now = env_.clock.Now();
     const Due due = DueNow(now);
     if (due.mark) {
@@ -244,23 +279,25 @@ void Journal::FlusherMain() {
       io_mu_.unlock();
       AppendIdleMark();
       io_mu_.lock();
-    } else if (due.write || due.sync) {
+    } else if (due.drive) {
       if (driving_) {
         driver_cv_.Wait(io_mu_);
         continue;
       }
       pending_since_ = Instant::Never();
-      const Status status = DriveUnlocked(due.sync ? Goal::kSync : Goal::kWrite);
+      const Status status = DriveUnlocked(*due.drive);
       if (!status.ok()) retry_at_ = env_.clock.Now() + kRetryDelay;
-    } else if (due.next != Instant::Never()) {
-      flusher_cv_.WaitUntil(io_mu_, due.next);
     } else {
-      // Parked: the next Publish wakes us. The mark is set before the last look, and a
-      // publisher looks for it after it has published, so one of the two sees the other.
-      flusher_parked_.store(true, std::memory_order_seq_cst);
-      const bool nothing = published_position_.load(std::memory_order_seq_cst) ==
-                           written_position_.load(std::memory_order_relaxed);
-      if (nothing && !stopping_) flusher_cv_.Wait(io_mu_);
+      // Parked while nothing waits to be written: the next Publish brings a nearer deadline, and
+      // wakes us. The mark is set before the last look, and a publisher looks for it after it has
+      // published, so one of the two sees the other.
+      flusher_parked_.store(published_position_.load(std::memory_order_seq_cst) ==
+                                written_position_.load(std::memory_order_relaxed),
+                            std::memory_order_seq_cst);
+      const bool still = !flusher_parked_.load(std::memory_order_relaxed) ||
+                         published_position_.load(std::memory_order_seq_cst) ==
+                             written_position_.load(std::memory_order_relaxed);
+      if (still && !stopping_) static_cast<void>(flusher_cv_.WaitUntil(io_mu_, due.next));
       flusher_parked_.store(false, std::memory_order_seq_cst);
     }
   }
@@ -272,7 +309,8 @@ void Journal::FlusherMain() {
 void Journal::AppendIdleMark() {
   MutexLock lock(ticket_mu_);
   const bool idle = reserved_ == durable_position_.load(std::memory_order_seq_cst);
-  if (!idle || exclusive_ || closed_ || failed_.load(std::memory_order_acquire) || !HasRoom(256)) {
+  if (!idle || exclusive_ || closed_ || failed_.load(std::memory_order_acquire) ||
+      !HasRoom(256, 0)) {
     return;
   }
   idle_mark_end_.store(

@@ -1,10 +1,12 @@
 // Opening, preparing files ahead, and closing.
 
+#include <algorithm>
 #include <bit>
 #include <utility>
 
 #include "aidb/base/bytes.h"
 #include "aidb/base/check.h"
+#include "aidb/base/hash.h"
 #include "aidb/io/transfer.h"
 #include "aidb/journal/journal.h"
 #include "aidb/journal/recovery.h"
@@ -31,6 +33,20 @@ Status ZeroFill(io::File& file, uint64_t bytes) {
   return file.SyncAll();
 }
 
+// A journal without an identity must be new: its identity is durable before its first file is
+// there, and without it no record can be verified.
+Status CheckNew(io::FileSystem& files, const JournalFiles& names, std::string_view directory,
+                bool has_ring) {
+  AIDB_ASSIGN_OR_RETURN(const auto found, files.List(directory));
+  const auto file = std::find_if(found.begin(), found.end(), [&](const std::string& name) {
+    return names.NumberOf(name).has_value();
+  });
+  if (file == found.end() && !has_ring) return {};
+  return Corruption(io::JoinPath(directory, "JOURNAL") + ": is missing, and without it " +
+                    (file == found.end() ? std::string(Ring::kName) : *file) +
+                    " cannot be read. Put it back from a copy");
+}
+
 }  // namespace
 
 Journal::Journal(const io::Env& env, const Framing& framing, JournalFiles& names,
@@ -54,26 +70,22 @@ Result<Journal::Opened> Journal::Open(const io::Env& env, const Framing& framing
                       ": is missing, and without it the log cannot be read");
   }
   Identity identity = stored ? *stored : NewIdentity(env.random);
-  AIDB_ASSIGN_OR_RETURN(Ring ring, Ring::Open(files, options.directory, options.ring_bytes));
-
   Opened opened;
-  std::optional<RingRemains> remains;
-  if (ring.durable_memory()) {
-    auto found = ring.Remains(files.BootId());
-    if (found.ok()) {
-      remains = *std::move(found);
-    } else if (floor.clean_end || !stored) {
-      opened.report.notes.emplace_back("the ring is damaged; it held nothing that matters");
-    } else {
-      return std::move(found).status().Annotate(options.directory);
-    }
+  auto left = RingRemains::Read(files, options.directory, files.BootId());
+  if (!left.ok()) {
+    if (!floor.clean_end) return std::move(left).status();
+    opened.report.notes.emplace_back("the ring is damaged; it held nothing that matters");
+    left = std::optional<RingRemains>();
   }
+  if (!stored) AIDB_RETURN_IF_ERROR(CheckNew(files, names, options.directory, left->has_value()));
   const RecoveryInput input{files, framing, names, options, floor, identity};
-  AIDB_ASSIGN_OR_RETURN(const Recovered recovered,
-                        Recover(input, ring, remains, sink, opened.report));
+  AIDB_ASSIGN_OR_RETURN(const Recovered recovered, Recover(input, *left, sink, opened.report));
+  left->reset();  // Closes the file.
   // Recovery is durable: from here on the old ring must not be adopted again.
   ++identity.generation;
+  identity.boot_hash = Hash64(files.BootId());
   AIDB_RETURN_IF_ERROR(WriteIdentity(files, options.directory, identity));
+  AIDB_ASSIGN_OR_RETURN(Ring ring, Ring::Open(files, options.directory, options.ring_bytes));
   ring.Reset(identity.uuid, identity.generation, files.BootId());
 
   opened.journal.reset(
@@ -152,6 +164,8 @@ Result<DurableEnd> Journal::Close() {
     MutexLock lock(ticket_mu_);
     while (exclusive_) room_cv_.Wait(ticket_mu_);
     closed_ = true;
+    room_changes_.fetch_add(1, std::memory_order_seq_cst);
+    room_cv_.NotifyAll();
     WaitDrained();
   }
   Status status;

@@ -13,30 +13,13 @@
 
 #include "aidb/io/faulty/faulty_file_system.h"
 #include "aidb/io/posix/posix_env.h"
+#include "aidb/journal/numbered_files_for_test.h"
 #include "aidb/journal/toy_framing.h"
 #include "aidb/testing/status_matchers.h"
 #include "aidb/testing/temp_directory.h"
 
 namespace aidb::journal {
 namespace {
-
-class NumberedFiles final : public JournalFiles {
- public:
-  explicit NumberedFiles(uint64_t next) : next_(next) {}
-  uint64_t NextNumber() override { return next_++; }
-  std::string NameOf(uint64_t number) const override {
-    char text[32];
-    std::snprintf(text, sizeof text, "%06llu.log", static_cast<unsigned long long>(number));
-    return text;
-  }
-  std::optional<uint64_t> NumberOf(std::string_view name) const override {
-    if (name.size() != 10 || name.substr(6) != ".log") return std::nullopt;
-    return std::stoull(std::string(name.substr(0, 6)));
-  }
-
- private:
-  std::atomic<uint64_t> next_;
-};
 
 std::string ReadFile(const std::string& path) {
   std::ifstream file(path, std::ios::binary);

@@ -66,9 +66,10 @@ struct DurableEnd {
 
 // What the owner knows when it opens a journal.
 struct RecoveryFloor {
-  // The oldest file that still matters; 0 = the journal is new, there must be none.
+  // The oldest file that still matters; 0 = all there are.
   uint64_t number = 0;
-  // The id that the first record of that file must have.
+  // The first id that is not stored elsewhere. It is the first of that file; a re-drive may have
+  // put older records in front of it into the same file, and recovery passes over them.
   RecordId first_id{1};
   // Set when the journal was closed in order: where it ended.
   std::optional<DurableEnd> clean_end{};

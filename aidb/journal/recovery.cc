@@ -4,7 +4,9 @@
 #include <utility>
 #include <vector>
 
+#include "aidb/base/bytes.h"
 #include "aidb/base/check.h"
+#include "aidb/base/hash.h"
 #include "aidb/io/transfer.h"
 #include "aidb/journal/chain.h"
 #include "aidb/journal/quarantine.h"
@@ -13,17 +15,30 @@
 namespace aidb::journal {
 namespace {
 
-// Collects what proves that bytes of files were durable, or acknowledged in this boot.
-struct Proof {
-  std::vector<std::pair<DurableEnd, const char*>> ends;
+constexpr uint64_t kWindowBytes = uint64_t{1} << 20;
 
-  // The largest proven end within file `number`, and who says so.
-  std::pair<uint64_t, const char*> Of(uint64_t number) const {
-    std::pair<uint64_t, const char*> best{0, ""};
-    for (const auto& [end, source] : ends) {
-      if (end.number == number && end.offset > best.first) best = {end.offset, source};
+// What is known of the ends of files from elsewhere than their own bytes.
+struct Proof {
+  struct End {
+    DurableEnd at;
+    const char* source;
+  };
+  std::vector<End> durable;
+  std::vector<End> acknowledged;  // In this boot: the page cache has them, not yet the disk.
+  uint64_t durable_below = 0;     // Files of smaller numbers are durable to their ends.
+
+  static End Largest(const std::vector<End>& ends, uint64_t number, End best) {
+    for (const End& end : ends) {
+      if (end.at.number == number && end.at.offset > best.at.offset) best = end;
     }
     return best;
+  }
+  uint64_t DurableEndOf(uint64_t number) const {
+    return Largest(durable, number, {{number, 0}, ""}).at.offset;
+  }
+  // What must be there, and who says so.
+  End Of(uint64_t number) const {
+    return Largest(acknowledged, number, Largest(durable, number, {{number, 0}, ""}));
   }
 };
 
@@ -32,7 +47,7 @@ class Recovery {
   Recovery(const RecoveryInput& input, const RecordSink& sink, RecoveryReport& report)
       : input_(input), sink_(sink), report_(report) {}
 
-  Status AdoptRing(Ring& ring, const RingRemains& remains);
+  Status AdoptRing(const RingRemains& remains);
   Result<Recovered> Run();
 
  private:
@@ -48,7 +63,16 @@ class Recovery {
   std::string PathOf(const FoundFile& file) const {
     return io::JoinPath(input_.options.directory, file.name);
   }
-  Result<uint64_t> Splice(Ring& ring, uint64_t position, const RingFile& file, bool& closed);
+  // Writes the valid records that `remains` holds of `file` from `position` on to their places,
+  // looking at no more than `count` bytes. How far it got, and whether the file ends there.
+  struct Spliced {
+    uint64_t bytes = 0;
+    bool closed = false;
+  };
+  Result<Spliced> Splice(const RingRemains& remains, uint64_t position, uint64_t count,
+                         const RingFile& file);
+  // Splices file by file from `from` on; returns how far it got.
+  Result<uint64_t> SpliceAll(const RingRemains& remains, uint64_t from);
   // Reads records up to `limit`, handing each to the sink.
   Result<End> Read(FoundFile& file, uint64_t limit, FileReport& report);
   // What is known of the bytes of file `index` behind `from`.
@@ -63,9 +87,12 @@ class Recovery {
   // Keeps and removes what lies behind `offset`; a whole file when it is 0 and `remove`.
   Status Cut(FoundFile& file, uint64_t offset, bool remove, FileReport& report);
   Status DropLeftover(FoundFile& file, uint64_t head_number);
-  // Writes [proven, end) again and syncs the file.
-  Status Harden(FoundFile& file, uint64_t proven, uint64_t end);
+  // Syncs a file that ends at `end`, and writes again what is not known to be durable.
+  Status Harden(size_t index, const End& end);
+  bool AllDurable(size_t index) const;
+  Status CheckNoneMissing();
   Result<Recovered> RunReadOnly();
+  Status Enter(size_t index);
   // Reads, judges, cuts and hardens the chain in order; `kept` files of it stay.
   Status ReadChain(Recovered& state, size_t& kept);
   Status Lost(const std::string& path, uint64_t offset, const std::string& reason,
@@ -79,83 +106,115 @@ class Recovery {
   RecordId next_id_{};
 };
 
-Result<uint64_t> Recovery::Splice(Ring& ring, uint64_t position, const RingFile& file,
-                                  bool& closed) {
-  std::string bytes(ring.size(), '\0');
-  ring.CopyOut(position, std::as_writable_bytes(std::span(bytes)));
-  const FileIdentity identity = IdentityOf(input_, file.number);
-  const uint64_t offset = position - file.start;
-  uint64_t good = 0;
-  std::string scratch;
-  while (good < bytes.size() && !closed) {
-    const Parsed parsed = input_.framing.Parse(std::string_view(bytes).substr(good), false,
-                                               offset + good, identity, scratch);
-    if (parsed.kind != ParseKind::kRecord && parsed.kind != ParseKind::kControl) break;
-    closed = parsed.kind == ParseKind::kControl && parsed.control == ControlKind::kClose;
-    good += parsed.size;
+// The file of the byte at `position`. Files are in order of use; the last that starts at or before
+// it holds it. The difference is signed: a re-driven file starts "before" its first byte.
+const RingFile* FileOf(const RingRemains& remains, uint64_t position) {
+  const RingFile* best = nullptr;
+  for (const RingFile& file : remains.files) {
+    if (static_cast<int64_t>(position - file.start) >= 0) best = &file;
   }
-  if (good == 0) return uint64_t{0};
-  const std::string path = io::JoinPath(input_.options.directory, input_.names.NameOf(file.number));
-  AIDB_ASSIGN_OR_RETURN(const bool exists, input_.files.Exists(path));
-  if (!exists) return uint64_t{0};
-  AIDB_ASSIGN_OR_RETURN(const auto target, input_.files.Open(path, io::OpenMode::kReadWrite));
-  AIDB_RETURN_IF_ERROR(
-      io::WriteFully(*target, offset, std::as_bytes(std::span(bytes).first(good))));
-  AIDB_RETURN_IF_ERROR(target->Close());
-  return good;
+  return best;
 }
 
-Status Recovery::AdoptRing(Ring& ring, const RingRemains& remains) {
-  const auto file_at = [&](uint64_t position) {
-    // Files are in order of use; the last that starts at or before the position holds it. The
-    // difference is signed: a re-driven file starts "before" its first byte.
-    const RingFile* best = nullptr;
-    for (const RingFile& file : remains.files) {
-      if (static_cast<int64_t>(position - file.start) >= 0) best = &file;
-    }
-    return best;
-  };
-  const auto add_proof = [&](uint64_t position, const char* source) {
-    if (const RingFile* file = file_at(position)) {
-      proof_.ends.push_back({{file->number, position - file->start}, source});
-    }
-  };
-  if (remains.durable) add_proof(*remains.durable, "the ring's durable mark");
+// Writes `bytes` to their place. Where the page cache cannot lie, what is there already may be
+// durable and is left alone.
+Status PlaceBytes(io::File& file, uint64_t offset, std::string_view bytes, bool even_if_there) {
+  if (!even_if_there) {
+    std::string there(bytes.size(), '\0');
+    AIDB_ASSIGN_OR_RETURN(const size_t got,
+                          io::ReadUpTo(file, offset, std::as_writable_bytes(std::span(there))));
+    if (got == bytes.size() && there == bytes) return {};
+  }
+  return io::WriteFully(file, offset, AsBytes(bytes));
+}
 
-  // From the durable mark on, where the ring still holds those bytes: then even what a failed
-  // write-back took from the file comes back.
-  std::optional<uint64_t> from = remains.written;
-  if (remains.durable && remains.published &&
-      *remains.published - *remains.durable <= ring.size()) {
-    from = remains.durable;
-  }
-  if (!from) {
-    if (!remains.same_boot) return {};
-    return Corruption("ring: no mark of written bytes is valid (offsets 576 and 640)");
-  }
-  uint64_t position = *from;
-  for (int i = 0; i <= Ring::kFileSlots; ++i) {
-    const RingFile* file = file_at(position);
-    if (file == nullptr) break;
-    bool closed = false;
-    AIDB_ASSIGN_OR_RETURN(const uint64_t count, Splice(ring, position, *file, closed));
-    position += count;
-    report_.ring_bytes += count;
-    if (!closed) break;
-  }
-  if (remains.same_boot && remains.published) {
-    add_proof(*remains.published, "the ring's mark of acknowledged records");
-    if (position < *remains.published) {
-      const RingFile* file = file_at(position);
-      return Corruption("ring: acknowledged records are damaged at " +
-                        (file == nullptr ? "position " + std::to_string(position)
-                                         : input_.names.NameOf(file->number) + " offset " +
-                                               std::to_string(position - file->start)) +
-                        "; " + std::to_string(*remains.published - position) +
-                        " bytes of history are lost");
+Result<Recovery::Spliced> Recovery::Splice(const RingRemains& remains, uint64_t position,
+                                           uint64_t count, const RingFile& file) {
+  Spliced spliced;
+  const std::string path = io::JoinPath(input_.options.directory, input_.names.NameOf(file.number));
+  AIDB_ASSIGN_OR_RETURN(const bool exists, input_.files.Exists(path));
+  if (!exists) return spliced;
+  AIDB_ASSIGN_OR_RETURN(const auto target, input_.files.Open(path, io::OpenMode::kReadWrite));
+  const FileIdentity identity = IdentityOf(input_, file.number);
+  // No record in the ring is larger than a quarter of it.
+  const uint64_t window_bytes = std::min(remains.ring_bytes, remains.ring_bytes / 4 + kWindowBytes);
+  std::string scratch;
+  while (spliced.bytes < count && !spliced.closed) {
+    const uint64_t left = count - spliced.bytes;
+    AIDB_ASSIGN_OR_RETURN(const std::string window,
+                          remains.BytesAt(position + spliced.bytes, std::min(left, window_bytes)));
+    const uint64_t offset = position + spliced.bytes - file.start;
+    uint64_t good = 0;
+    while (good < window.size() && !spliced.closed) {
+      const Parsed parsed =
+          input_.framing.Parse(std::string_view(window).substr(good), window.size() < left,
+                               offset + good, identity, scratch);
+      if (parsed.kind != ParseKind::kRecord && parsed.kind != ParseKind::kControl) break;
+      spliced.closed = parsed.kind == ParseKind::kControl && parsed.control == ControlKind::kClose;
+      good += parsed.size;
     }
+    if (good == 0) break;
+    AIDB_RETURN_IF_ERROR(PlaceBytes(*target, offset, std::string_view(window).substr(0, good),
+                                    /*even_if_there=*/remains.same_boot));
+    spliced.bytes += good;
   }
-  return {};
+  AIDB_RETURN_IF_ERROR(target->Close());
+  return spliced;
+}
+
+Result<uint64_t> Recovery::SpliceAll(const RingRemains& remains, uint64_t from) {
+  uint64_t position = from;
+  for (int i = 0; i <= Ring::kFileSlots; ++i) {
+    const RingFile* file = FileOf(remains, position);
+    if (file == nullptr) break;
+    AIDB_ASSIGN_OR_RETURN(const Spliced spliced,
+                          Splice(remains, position, remains.ring_bytes - (position - from), *file));
+    position += spliced.bytes;
+    if (!spliced.closed) break;
+  }
+  report_.ring_bytes += position - from;
+  return position;
+}
+
+Status Recovery::AdoptRing(const RingRemains& remains) {
+  const auto proven = [&](uint64_t position, const char* source) -> Proof::End {
+    // The file of the last byte in front of the mark; at the mark itself another may begin.
+    const RingFile* file = position == 0 ? nullptr : FileOf(remains, position - 1);
+    return file == nullptr ? Proof::End{{0, 0}, source}
+                           : Proof::End{{file->number, position - file->start}, source};
+  };
+  if (remains.durable) {
+    // Files become durable in order; those of earlier lives were, before this ring was begun.
+    if (const RingFile* file = FileOf(remains, *remains.durable)) {
+      proof_.durable_below = file->number;
+    }
+    proof_.durable.push_back(proven(*remains.durable, "the ring's durable mark"));
+  }
+  if (!remains.written) {
+    if (!remains.same_boot) return {};
+    return Corruption(std::string(Ring::kName) +
+                      ": no mark of written bytes is valid (offset 576)");
+  }
+  // First from the durable mark on, as far as the ring still holds those bytes: then even what a
+  // failed write-back took from a file comes back. Large records never were in the ring, and the
+  // oldest of many small files have left its table; their bytes are in the page cache.
+  if (remains.durable && *remains.durable < *remains.written && remains.published &&
+      *remains.published - *remains.durable <= remains.ring_bytes) {
+    AIDB_RETURN_IF_ERROR(SpliceAll(remains, *remains.durable).status());
+  }
+  // Then from the written mark on: these bytes are nowhere else.
+  AIDB_ASSIGN_OR_RETURN(const uint64_t end, SpliceAll(remains, *remains.written));
+  if (!remains.same_boot || !remains.published) return {};
+  proof_.acknowledged.push_back(
+      proven(*remains.published, "the ring's mark of acknowledged records"));
+  if (end >= *remains.published) return {};
+  const RingFile* file = FileOf(remains, end);
+  return Corruption(std::string(Ring::kName) + ": acknowledged records are damaged at " +
+                    (file == nullptr ? "position " + std::to_string(end)
+                                     : input_.names.NameOf(file->number) + " offset " +
+                                           std::to_string(end - file->start)) +
+                    "; " + std::to_string(*remains.published - end) +
+                    " bytes of history are lost. Remove the ring to open without them");
 }
 
 Result<Recovery::End> Recovery::Read(FoundFile& file, uint64_t limit, FileReport& report) {
@@ -182,11 +241,18 @@ Result<Recovery::End> Recovery::Read(FoundFile& file, uint64_t limit, FileReport
                    std::to_string(ToNumber(next_id_)) + " expected";
       return end;
     }
-    if (record) {
+    const bool held = record && parsed.first_id < input_.floor.first_id;
+    if (held && input_.floor.first_id < parsed.first_id + parsed.ids) {
+      return Corruption(PathOf(file) + " at offset " + std::to_string(end.offset) +
+                        ": holds ids on both sides of " +
+                        std::to_string(ToNumber(input_.floor.first_id)) +
+                        ", the first that is not stored elsewhere");
+    }
+    if (record) next_id_ = next_id_ + parsed.ids;
+    if (record && !held) {
       AIDB_RETURN_IF_ERROR(
           sink_(file.number, parsed.first_id, parsed.ids, parsed.payload)
               .Annotate(PathOf(file) + " at offset " + std::to_string(end.offset)));
-      next_id_ = next_id_ + parsed.ids;
       ++report.records;
     }
     if (parsed.behind != kBehindUnknown && parsed.behind <= end.offset) {
@@ -205,20 +271,22 @@ Result<Recovery::Proven> Recovery::ProvenEnd(size_t index, uint64_t from) {
       best.source = source;
     }
   };
-  const auto known = proof_.Of(file.number);
-  consider(known.first, known.second);
+  const Proof::End known = proof_.Of(file.number);
+  consider(known.at.offset, known.source);
   AIDB_ASSIGN_OR_RETURN(const FileScanner::Behind behind, file.scanner->SearchFrom(from));
   best.any_valid = behind.any_valid;
   consider(behind.durable_end, "a later record of this file");
   if (index + 1 == chain_.files.size()) return best;
 
+  // Files are published and become durable in order: anything that is proven of a later one
+  // proves all of this one.
   const OpenFacts& next = chain_.files[index + 1].open;
-  consider(next.previous_durable, "the head of the next file");
   for (size_t later = index + 1; later < chain_.files.size(); ++later) {
     FoundFile& follower = chain_.files[later];
     AIDB_ASSIGN_OR_RETURN(const auto proven, follower.scanner->SearchFrom(0));
-    const uint64_t durable = std::max(proven.durable_end, proof_.Of(follower.number).first);
-    if (durable > 0) consider(next.previous_end, "a durable record of a later file");
+    const Proof::End known_later = proof_.Of(follower.number);
+    if (proven.durable_end > 0) consider(next.previous_end, "a durable record of a later file");
+    if (known_later.at.offset > 0) consider(next.previous_end, known_later.source);
   }
   return best;
 }
@@ -268,11 +336,13 @@ Status Recovery::DropLeftover(FoundFile& file, uint64_t head_number) {
   if (file.number > head_number) {
     // Its head is bad: had anything of it been durable, dropping it would lose history.
     AIDB_ASSIGN_OR_RETURN(const auto behind, file.scanner->SearchFrom(0));
-    const auto known = proof_.Of(file.number);
-    const uint64_t proven = std::max(behind.durable_end, known.first);
+    const Proof::End known = proof_.Of(file.number);
+    const uint64_t proven = std::max(behind.durable_end, known.at.offset);
     if (proven > 0) {
-      return Lost(PathOf(file), 0, "the file does not begin as it must",
-                  known.first > 0 ? known.second : "a later record of this file", proven);
+      return Lost(PathOf(file), 0,
+                  file.has_open ? "a file that it continues is missing or damaged"
+                                : "the file does not begin as it must",
+                  known.at.offset > 0 ? known.source : "a later record of this file", proven);
     }
     report.verdict = behind.any_valid ? Verdict::kHole : Verdict::kUnused;
   } else {
@@ -285,16 +355,42 @@ Status Recovery::DropLeftover(FoundFile& file, uint64_t head_number) {
   return {};
 }
 
-Status Recovery::Harden(FoundFile& file, uint64_t proven, uint64_t end) {
+bool Recovery::AllDurable(size_t index) const {
+  if (input_.identity.boot_hash != Hash64(input_.files.BootId())) return true;
+  if (chain_.files[index].number < proof_.durable_below) return true;
+  return std::any_of(chain_.files.begin() + static_cast<long>(index) + 1, chain_.files.end(),
+                     [&](const FoundFile& f) { return proof_.DurableEndOf(f.number) > 0; });
+}
+
+Status Recovery::Harden(size_t index, const End& end) {
+  FoundFile& file = chain_.files[index];
   io::File& target = file.scanner->file();
   std::string buffer;
-  for (uint64_t at = std::min(proven, end); at < end;) {
-    buffer.resize(std::min<uint64_t>(end - at, uint64_t{1} << 20));
+  const uint64_t proven = std::max(end.claimed, proof_.DurableEndOf(file.number));
+  for (uint64_t at = AllDurable(index) ? end.offset : proven; at < end.offset;) {
+    buffer.resize(std::min<uint64_t>(end.offset - at, kWindowBytes));
     AIDB_RETURN_IF_ERROR(io::ReadExact(target, at, std::as_writable_bytes(std::span(buffer))));
     AIDB_RETURN_IF_ERROR(io::WriteFully(target, at, std::as_bytes(std::span(buffer))));
     at += buffer.size();
   }
   return target.SyncAll().Annotate("sync " + PathOf(file));
+}
+
+// Checks that file `index` begins with the next record. Two things are no gap: a re-drive gathers
+// several files in one, of which the owner may hold the first records elsewhere; and what it
+// holds elsewhere may have been lost here.
+Status Recovery::Enter(size_t index) {
+  const FoundFile& file = chain_.files[index];
+  const RecordId begin = file.open.first_id;
+  const bool held = begin <= input_.floor.first_id;
+  if (index == 0 ? held : begin == next_id_ || (held && begin > next_id_)) {
+    next_id_ = begin;
+    return {};
+  }
+  return Corruption(PathOf(file) + ": begins with id " + std::to_string(ToNumber(begin)) + ", " +
+                    std::to_string(ToNumber(next_id_)) +
+                    " expected: the records between them are missing, or the file is not the one "
+                    "that follows. Nothing was cut: put back the files that belong together");
 }
 
 Status Recovery::ReadChain(Recovered& state, size_t& kept) {
@@ -303,11 +399,7 @@ Status Recovery::ReadChain(Recovered& state, size_t& kept) {
     const bool last = kept + 1 == chain_.files.size();
     const uint64_t limit = last ? UINT64_MAX : chain_.files[kept + 1].open.previous_end;
     FileReport report{.number = file.number};
-    if (file.open.first_id != next_id_) {
-      return Corruption(
-          PathOf(file) + ": begins with id " + std::to_string(ToNumber(file.open.first_id)) + ", " +
-          std::to_string(ToNumber(next_id_)) + " expected: the records between them are missing");
-    }
+    AIDB_RETURN_IF_ERROR(Enter(kept));
     AIDB_ASSIGN_OR_RETURN(const End end, Read(file, limit, report));
     if (!end.complete) AIDB_RETURN_IF_ERROR(Judge(kept, end, report));
     report.end = end.offset;
@@ -316,25 +408,46 @@ Status Recovery::ReadChain(Recovered& state, size_t& kept) {
     state.last_end = end.offset;
     cut = !end.complete && report.verdict != Verdict::kClean;
     if (cut) AIDB_RETURN_IF_ERROR(Cut(file, end.offset, /*remove=*/false, report));
-    AIDB_RETURN_IF_ERROR(
-        Harden(file, std::max(end.claimed, proof_.Of(file.number).first), end.offset));
+    AIDB_RETURN_IF_ERROR(Harden(kept, end));
     report_.files.push_back(std::move(report));
+  }
+  return {};
+}
+
+// A file of which bytes are proven must be there: in the chain, or, when it is older than the
+// newest of the chain, superseded.
+Status Recovery::CheckNoneMissing() {
+  const uint64_t head_number = chain_.files.empty() ? 0 : chain_.files.back().number;
+  for (const auto* ends : {&proof_.durable, &proof_.acknowledged}) {
+    for (const Proof::End& end : *ends) {
+      const uint64_t number = end.at.number;
+      if (end.at.offset == 0 || number <= head_number || number < input_.floor.number) continue;
+      const bool there = std::any_of(chain_.leftover.begin(), chain_.leftover.end(),
+                                     [&](const FoundFile& f) { return f.number == number; });
+      if (there) continue;  // DropLeftover looks at it.
+      return Corruption(io::JoinPath(input_.options.directory, input_.names.NameOf(number)) +
+                        ": is missing, but " + end.source +
+                        " proves that it was good up to offset " + std::to_string(end.at.offset) +
+                        ". Nothing was cut: restore the file from a copy");
+    }
   }
   return {};
 }
 
 Result<Recovered> Recovery::Run() {
   if (input_.floor.clean_end) {
-    proof_.ends.push_back({*input_.floor.clean_end, "the mark of an orderly close"});
+    proof_.durable.push_back({*input_.floor.clean_end, "the mark of an orderly close"});
   }
   AIDB_ASSIGN_OR_RETURN(chain_, FindChain(input_));
   if (input_.read_only) return RunReadOnly();
-  const auto names_previous = [&](const FoundFile& file) {
-    if (!file.has_open) return;
-    proof_.ends.push_back(
-        {{file.open.previous_number, file.open.previous_durable}, "the head of a later file"});
-  };
-  std::for_each(chain_.leftover.begin(), chain_.leftover.end(), names_previous);
+  for (const auto* files : {&chain_.files, &chain_.leftover}) {
+    for (const FoundFile& file : *files) {
+      if (!file.has_open) continue;
+      proof_.durable.push_back(
+          {{file.open.previous_number, file.open.previous_durable}, "the head of a later file"});
+    }
+  }
+  AIDB_RETURN_IF_ERROR(CheckNoneMissing());
 
   next_id_ = input_.floor.first_id;
   Recovered state;
@@ -347,7 +460,11 @@ Result<Recovered> Recovery::Run() {
     report_.files.push_back(std::move(report));
   }
   for (FoundFile& file : chain_.leftover) AIDB_RETURN_IF_ERROR(DropLeftover(file, head_number));
+  for (const std::string& name : chain_.temporary) {
+    AIDB_RETURN_IF_ERROR(input_.files.Remove(io::JoinPath(input_.options.directory, name)));
+  }
   AIDB_RETURN_IF_ERROR(input_.files.SyncDirectory(input_.options.directory));
+  next_id_ = std::max(next_id_, input_.floor.first_id);
   state.next_id = next_id_;
   report_.last_id = RecordId{ToNumber(next_id_) - 1};
   return state;
@@ -363,6 +480,7 @@ Result<Recovered> Recovery::RunReadOnly() {
     const bool last = i + 1 == chain_.files.size();
     const uint64_t limit = last ? clean_end.offset : chain_.files[i + 1].open.previous_end;
     FileReport report{.number = file.number};
+    AIDB_RETURN_IF_ERROR(Enter(i));
     AIDB_ASSIGN_OR_RETURN(const End end, Read(file, limit, report));
     if (!end.complete) {
       return Lost(PathOf(file), end.offset, end.fill ? "nothing is written there" : end.reason,
@@ -376,7 +494,7 @@ Result<Recovered> Recovery::RunReadOnly() {
         io::JoinPath(input_.options.directory, input_.names.NameOf(clean_end.number)) +
         ": the log that the store was closed with is damaged at offset 0");
   }
-  state.next_id = next_id_;
+  state.next_id = std::max(next_id_, input_.floor.first_id);
   return state;
 }
 
@@ -400,9 +518,8 @@ Result<RecordId> ReplayClosed(const io::Env& env, const Framing& framing, const 
   return recovered.next_id;
 }
 
-Result<Recovered> Recover(const RecoveryInput& input, Ring& ring,
-                          const std::optional<RingRemains>& remains, const RecordSink& sink,
-                          RecoveryReport& report) {
+Result<Recovered> Recover(const RecoveryInput& input, const std::optional<RingRemains>& remains,
+                          const RecordSink& sink, RecoveryReport& report) {
   if (input.floor.number != 0) {
     const std::string path =
         io::JoinPath(input.options.directory, input.names.NameOf(input.floor.number));
@@ -415,15 +532,19 @@ Result<Recovered> Recover(const RecoveryInput& input, Ring& ring,
   Recovery recovery(input, sink, report);
   if (remains && !input.floor.clean_end) {
     if (remains->uuid != input.identity.uuid) {
-      return Corruption("ring: belongs to another journal");
+      return Corruption(
+          io::JoinPath(input.options.directory, Ring::kName) +
+          ": belongs to another journal; put the right one back, or remove it to open "
+          "without what it held");
     }
     if (remains->generation > input.identity.generation) {
-      return Corruption("JOURNAL: generation " + std::to_string(input.identity.generation) +
-                        " is older than the ring's " + std::to_string(remains->generation) +
+      return Corruption(io::JoinPath(input.options.directory, "JOURNAL") + ": generation " +
+                        std::to_string(input.identity.generation) + " is older than the ring's " +
+                        std::to_string(remains->generation) +
                         ": a stale copy of the file has been put back");
     }
     if (remains->generation == input.identity.generation) {
-      AIDB_RETURN_IF_ERROR(recovery.AdoptRing(ring, *remains));
+      AIDB_RETURN_IF_ERROR(recovery.AdoptRing(*remains));
     } else {
       report.notes.push_back("the ring is of an earlier open and was not used");
     }

@@ -37,12 +37,12 @@ struct Recovered {
 //   3  read the files in order; at the first bad record X decide:
 //        a later piece, file, manifest or ring word proves X durable  -> kCorruption, nothing cut
 //        otherwise                                   -> cut at X; what is cut goes to quarantine/
-//   4  write again whatever no evidence proves durable (after a crash the page cache may show
-//      what the disk refused), and sync
+//   4  sync; and write again first whatever nothing proves durable, if the kernel is the same as
+//      before (its page cache may show what the disk refused). What is proven is never written
+//      again, so that a power cut in the middle cannot take it
 //
-// `ring` is what an earlier life left, if anything.
-Result<Recovered> Recover(const RecoveryInput& input, Ring& ring,
-                          const std::optional<RingRemains>& remains, const RecordSink& sink,
-                          RecoveryReport& report);
+// `remains` is what an earlier life left in the ring, if anything.
+Result<Recovered> Recover(const RecoveryInput& input, const std::optional<RingRemains>& remains,
+                          const RecordSink& sink, RecoveryReport& report);
 
 }  // namespace aidb::journal

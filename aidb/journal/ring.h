@@ -42,16 +42,29 @@ struct RingFile {
   uint64_t number = 0;
 };
 
-// What a ring of an earlier life says.
+// What a ring of an earlier life says, and its bytes. Read with ordinary reads, before the file is
+// mapped, emptied or made again for this life: so it counts whatever its size, and also where
+// this file system is not trusted with a mapping.
+//
+// Lifetime: owns its file.
 struct RingRemains {
+  // Nullopt when there is none, or it was being reset: then it holds nothing. kCorruption when the
+  // header is damaged or names another size than the file has.
+  static Result<std::optional<RingRemains>> Read(io::FileSystem& files, std::string_view directory,
+                                                 std::string_view boot_id);
+  // `count` bytes at `position`; count <= ring_bytes.
+  Result<std::string> BytesAt(uint64_t position, uint64_t count) const;
+
+  std::unique_ptr<io::File> file{};
+  uint64_t ring_bytes = 0;
   std::array<uint8_t, 16> uuid{};
   uint64_t generation = 0;
   bool same_boot = false;
   // Absent when neither slot is valid.
-  std::optional<uint64_t> published;
-  std::optional<uint64_t> written;
-  std::optional<uint64_t> durable;
-  std::vector<RingFile> files;  // Ordered by start of use: oldest first.
+  std::optional<uint64_t> published{};
+  std::optional<uint64_t> written{};
+  std::optional<uint64_t> durable{};
+  std::vector<RingFile> files{};  // Ordered by start of use: oldest first.
 };
 
 // Thread safety: words and bytes are plain stores; the journal orders them. Each word has one
@@ -61,15 +74,20 @@ class Ring {
  public:
   static constexpr uint64_t kHeaderBytes = 4096;
   static constexpr int kFileSlots = 4;
+  // Where things lie in the header.
+  static constexpr uint64_t kPublishedAt = 512;
+  static constexpr uint64_t kWrittenAt = 576;
+  static constexpr uint64_t kDurableAt = 640;
+  static constexpr uint64_t kFilesAt = 1024;
+  static constexpr uint64_t kFileEntryBytes = 64;
 
-  // Opens or creates `directory`/ring. Where the file system does not support it, or zero-filling
-  // fails for lack of room, gives a ring in private memory: `durable_memory()` is then false, and
-  // the journal writes before it acknowledges.
+  static constexpr std::string_view kName = "ring";
+
+  // Opens or creates `directory`/ring; what an earlier life left in it may be gone afterwards.
+  // Where the file system is not trusted with it, or has no room for it, gives a ring in private
+  // memory: `durable_memory()` is then false, and the journal writes before it acknowledges.
   static Result<Ring> Open(io::FileSystem& files, std::string_view directory, uint64_t ring_bytes);
 
-  // What an earlier life left; nullopt when the ring is new or was being reset (then it holds
-  // nothing). kCorruption when the header is damaged or of another size.
-  Result<std::optional<RingRemains>> Remains(std::string_view boot_id) const;
   // Empties it for a new life: afterwards all words are 0.
   void Reset(const std::array<uint8_t, 16>& uuid, uint64_t generation, std::string_view boot_id);
 
@@ -91,12 +109,6 @@ class Ring {
   void CopyIn(uint64_t position, std::span<const std::byte> bytes);
 
  private:
-  static constexpr uint64_t kPublishedAt = 512;
-  static constexpr uint64_t kWrittenAt = 576;
-  static constexpr uint64_t kDurableAt = 640;
-  static constexpr uint64_t kFilesAt = 1024;
-  static constexpr uint64_t kFileEntryBytes = 64;
-
   Ring(std::unique_ptr<io::SharedRegion> region, std::unique_ptr<std::byte[]> memory,
        std::byte* base, uint64_t size)
       : region_(std::move(region)), memory_(std::move(memory)), base_(base), size_(size) {}
@@ -109,8 +121,6 @@ class Ring {
     Word(slot).store(value, std::memory_order_relaxed);
     Word(slot + 8).store(~value ^ generation_, std::memory_order_release);
   }
-  std::optional<uint64_t> Load(uint64_t at, uint64_t generation) const;
-
   std::unique_ptr<io::SharedRegion> region_;  // Null: private memory.
   std::unique_ptr<std::byte[]> memory_;
   std::byte* base_;
