@@ -1,0 +1,37 @@
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string_view>
+
+#include "aidb/base/result.h"
+#include "aidb/io/env.h"
+#include "aidb/kv/conditional_writer.h"
+#include "aidb/kv/options.h"
+#include "aidb/kv/store.h"
+
+namespace aidb {
+
+struct OpenedBackend {
+  std::unique_ptr<kv::Store> store;
+  kv::ConditionalWriter* conditional = nullptr;  // The same object.
+};
+
+// Which backend made the store in `directory`; nullopt when there is none. JOURNAL is a file that
+// only the native one has, IDENTITY one that only RocksDB has.
+Result<std::optional<kv::Backend>> BackendAt(const io::FileSystem& files,
+                                             std::string_view directory);
+
+// Opens the store in `directory` with options.backend; kInvalidArgument when another backend made
+// it.
+Result<OpenedBackend> OpenBackend(const io::Env& env, std::string_view directory,
+                                  const kv::Options& options);
+// See DB::Destroy.
+Status DestroyBackend(const io::Env& env, std::string_view directory);
+
+// In rocks_backend.cc; in rocks_absent.cc, for a build without RocksDB, both refuse.
+Result<OpenedBackend> OpenRocks(const io::Env& env, std::string_view directory,
+                                const kv::Options& options);
+Status DestroyRocks(std::string_view directory);
+
+}  // namespace aidb

@@ -1,0 +1,104 @@
+#include "aidb/db/db.h"
+
+#include <utility>
+
+#include "aidb/base/log.h"
+#include "aidb/db/backends.h"
+#include "aidb/io/posix/posix_env.h"
+
+namespace aidb {
+
+struct DB::World {
+  io::PosixEnv posix;
+};
+
+struct DB::Opened {
+  OpenedBackend backend;
+  uint64_t batch_bytes_max = 0;
+};
+
+Result<std::unique_ptr<DB>> DB::Open(std::string_view path, const Options& options) {
+  auto world = std::make_unique<World>();
+  const io::Env env = world->posix.env();
+  return OpenIn(std::move(world), env, path, options);
+}
+
+Result<std::unique_ptr<DB>> DB::Open(const io::Env& env, std::string_view path,
+                                     const Options& options) {
+  return OpenIn(nullptr, env, path, options);
+}
+
+Result<std::unique_ptr<DB>> DB::OpenIn(std::unique_ptr<World> world, const io::Env& env,
+                                       std::string_view path, const Options& options) {
+  AIDB_ASSIGN_OR_RETURN(OpenedBackend backend, OpenBackend(env, path, options));
+  Opened opened{.backend = std::move(backend), .batch_bytes_max = options.batch_bytes_max};
+  return std::unique_ptr<DB>(new DB(std::move(world), env.log, std::move(opened)));
+}
+
+DB::DB(std::unique_ptr<World> world, Logger& log, Opened opened)
+    : world_(std::move(world)),
+      log_(log),
+      batch_bytes_max_(opened.batch_bytes_max),
+      store_(std::move(opened.backend.store)),
+      conditional_(*opened.backend.conditional) {}
+
+DB::~DB() {
+  if (const Status closed = Close(); !closed.ok()) {
+    log_.Log(LogLevel::kError, "close: " + closed.ToString());
+  }
+}
+
+Status DB::Destroy(std::string_view path) {
+  World world;
+  return Destroy(world.posix.env(), path);
+}
+
+Status DB::Destroy(const io::Env& env, std::string_view path) { return DestroyBackend(env, path); }
+
+Status DB::Put(std::string_view key, std::string_view value, const WriteOptions& options) {
+  WriteBatch batch;
+  batch.Put(key, value);
+  return store_->Write(std::move(batch), options).status();
+}
+
+Status DB::Delete(std::string_view key, const WriteOptions& options) {
+  WriteBatch batch;
+  batch.Delete(key);
+  return store_->Write(std::move(batch), options).status();
+}
+
+Result<Sequence> DB::Write(WriteBatch batch, const WriteOptions& options) {
+  return store_->Write(std::move(batch), options);
+}
+
+Result<std::optional<std::string>> DB::Get(std::string_view key, const ReadOptions& options) const {
+  AIDB_ASSIGN_OR_RETURN(std::optional<PinnedValue> value, store_->Get(key, options));
+  if (!value) return std::optional<std::string>();
+  return std::optional<std::string>(std::move(*value).ToString());
+}
+
+Result<std::optional<PinnedValue>> DB::GetPinned(std::string_view key,
+                                                 const ReadOptions& options) const {
+  return store_->Get(key, options);
+}
+
+std::vector<Result<std::optional<PinnedValue>>> DB::MultiGet(std::span<const std::string_view> keys,
+                                                             const ReadOptions& options) const {
+  return store_->MultiGet(keys, options);
+}
+
+Iterator DB::Scan(const ScanOptions& options) const { return store_->Scan(options); }
+
+kv::Snapshot DB::Snapshot() const { return store_->TakeSnapshot(); }
+
+Transaction DB::Begin() { return Transaction(*store_, conditional_, batch_bytes_max_); }
+
+Status DB::Sync() { return store_->Sync(); }
+
+Status DB::Flush() { return store_->Flush(); }
+
+StoreStats DB::Stats() const { return store_->Stats(); }
+
+Status DB::Close() { return store_->Close(); }
+
+}  // namespace aidb

@@ -1,0 +1,125 @@
+#pragma once
+
+// The front door: one class that opens a directory with a chosen backend.
+//
+//   auto db = aidb::DB::Open("data");
+//   if (!db.ok()) return db.status();
+//   (*db)->Put("city:paris", "2.1M");
+//   auto population = (*db)->Get("city:paris");     // Result<std::optional<std::string>>
+//
+// examples/ has whole programs, docs/guides/ explains them.
+
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "aidb/base/result.h"
+#include "aidb/db/transaction.h"
+#include "aidb/kv/conditional_writer.h"
+#include "aidb/kv/store.h"
+
+namespace aidb {
+
+namespace io {
+struct Env;
+}
+class Logger;
+
+using kv::Backend;
+using kv::Compression;
+using kv::Iterator;
+using kv::Options;
+using kv::PinnedValue;
+using kv::ReadOptions;
+using kv::ScanOptions;
+using kv::ScanOrder;
+using kv::Sequence;
+using kv::Snapshot;
+using kv::StoreMode;
+using kv::StoreStats;
+using kv::WriteBatch;
+using kv::WriteOptions;
+
+// An ordered map of bytes to bytes in a directory.
+//
+// What each call means is the contract of kv::Store; this class adds opening, transactions and
+// destroying, and no other semantics. In short: a write is visible to every later read once it
+// returns, survives the process at once and a power cut as WriteOptions and
+// Options::sync_interval_ms say; a batch is seen and survives whole; absence is a value.
+//
+// Thread safety: any thread may call any method.
+// Lifetime: iterators, snapshots and pinned values may outlive it and then give kUnavailable.
+// Transactions end before it. Destroying it closes it; what Close would have returned goes to
+// the log.
+class DB {
+ public:
+  // Opens or creates the store in the directory `path`, whose parent must exist; Options::mode
+  // says whether it may or must be there. The memory backend keeps nothing and ignores `path`.
+  //
+  // kUnavailable "already open by pid N"; kInvalidArgument for options, for a store that is
+  // missing or must not be there, and for the directory of another backend; kCorruption naming
+  // file and offset.
+  static Result<std::unique_ptr<DB>> Open(std::string_view path, const Options& options = {});
+  // The same in a world handed in, which must outlive the DB and every handle it gave out.
+  static Result<std::unique_ptr<DB>> Open(const io::Env& env, std::string_view path,
+                                          const Options& options = {});
+  // Removes the store in `path`, of whichever backend, and then the directory unless it holds
+  // files of others, which are left alone. kUnavailable while the store is open. Removing what is
+  // not there is ok.
+  static Status Destroy(std::string_view path);
+  static Status Destroy(const io::Env& env, std::string_view path);
+
+  DB(const DB&) = delete;
+  DB& operator=(const DB&) = delete;
+  ~DB();
+
+  Status Put(std::string_view key, std::string_view value, const WriteOptions& options = {});
+  // Deleting an absent key succeeds.
+  Status Delete(std::string_view key, const WriteOptions& options = {});
+  // Returns the last sequence of the batch.
+  Result<Sequence> Write(WriteBatch batch, const WriteOptions& options = {});
+
+  // The value, or nullopt when there is none.
+  Result<std::optional<std::string>> Get(std::string_view key,
+                                         const ReadOptions& options = {}) const;
+  // Get without the copy: the value stays where the store has it until the result is destroyed.
+  Result<std::optional<PinnedValue>> GetPinned(std::string_view key,
+                                               const ReadOptions& options = {}) const;
+  // All keys at one moment; answers in the order asked. At most kv::kMultiGetKeysMax keys.
+  std::vector<Result<std::optional<PinnedValue>>> MultiGet(std::span<const std::string_view> keys,
+                                                           const ReadOptions& options = {}) const;
+  // A walk over a range or a prefix in either order. An error ends it: look at status().
+  Iterator Scan(const ScanOptions& options = {}) const;
+  // The state of this moment, for as long as it is kept.
+  kv::Snapshot Snapshot() const;
+  // An optimistic transaction on the state of this moment.
+  Transaction Begin();
+
+  // ok: everything written before the call is on the disk.
+  Status Sync();
+  // ok: everything written before the call is in tables, so that the next open need not replay it.
+  Status Flush();
+  StoreStats Stats() const;
+  // Waits for calls in progress, makes everything durable and marks the shutdown clean. A second
+  // call is ok and does nothing.
+  Status Close();
+
+ private:
+  struct World;  // The real one, for a DB that was handed none.
+  struct Opened;
+
+  DB(std::unique_ptr<World> world, Logger& log, Opened opened);
+  static Result<std::unique_ptr<DB>> OpenIn(std::unique_ptr<World> world, const io::Env& env,
+                                            std::string_view path, const Options& options);
+
+  const std::unique_ptr<World> world_;  // Null when an Env was handed in. Outlives store_.
+  Logger& log_;
+  const uint64_t batch_bytes_max_;
+  const std::unique_ptr<kv::Store> store_;
+  kv::ConditionalWriter& conditional_;  // The same object.
+};
+
+}  // namespace aidb

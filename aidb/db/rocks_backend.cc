@@ -1,0 +1,21 @@
+// RocksDB as a backend, in builds that have it.
+
+#include <utility>
+
+#include "aidb/db/backends.h"
+#include "aidb/rocks/destroy.h"
+#include "aidb/rocks/rocks_store.h"
+
+namespace aidb {
+
+Result<OpenedBackend> OpenRocks(const io::Env& env, std::string_view directory,
+                                const kv::Options& options) {
+  AIDB_ASSIGN_OR_RETURN(std::unique_ptr<rocks::RocksStore> store,
+                        rocks::RocksStore::Open(env, directory, options));
+  kv::ConditionalWriter* const conditional = store.get();
+  return OpenedBackend{.store = std::move(store), .conditional = conditional};
+}
+
+Status DestroyRocks(std::string_view directory) { return rocks::DestroyStore(directory); }
+
+}  // namespace aidb

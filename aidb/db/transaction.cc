@@ -1,0 +1,164 @@
+#include "aidb/db/transaction.h"
+
+#include <algorithm>
+#include <set>
+#include <utility>
+#include <vector>
+
+#include "aidb/db/transaction_cursor.h"
+#include "aidb/kv/conditional_writer.h"
+#include "aidb/kv/store.h"
+
+namespace aidb {
+namespace {
+
+Status Ended() { return InvalidArgument("the transaction has ended; begin another"); }
+
+}  // namespace
+
+struct Transaction::State {
+  State(kv::Store& in_store, kv::ConditionalWriter& in_conditional, uint64_t in_bytes_max)
+      : store(in_store),
+        conditional(in_conditional),
+        bytes_max(in_bytes_max),
+        snapshot(store.TakeSnapshot()) {}
+
+  // Makes room for an operation of `added` bytes in place of one of `removed`.
+  Status Account(uint64_t added, uint64_t removed);
+  Status Guard(std::string_view key);
+  Status Guard(kv::ScanRange range);
+  // The own writes, to be changed: a copy of their own if an iterator still walks them.
+  OwnWrites& WritableWrites();
+
+  kv::Store& store;
+  kv::ConditionalWriter& conditional;
+  const uint64_t bytes_max;
+  const kv::Snapshot snapshot;
+  std::shared_ptr<OwnWrites> writes = std::make_shared<OwnWrites>();  // Shared with iterators.
+  std::set<std::string, std::less<>> guarded_keys;
+  std::vector<kv::ScanRange> guarded_ranges;
+  uint64_t bytes = 0;  // Of all three; at most bytes_max.
+};
+
+Status Transaction::State::Account(uint64_t added, uint64_t removed) {
+  const uint64_t rest = bytes - removed;
+  if (added > bytes_max - rest) {
+    return InvalidArgument("the transaction would hold " + std::to_string(rest + added) +
+                           " bytes; batch_bytes_max allows " + std::to_string(bytes_max));
+  }
+  bytes = rest + added;
+  return {};
+}
+
+Status Transaction::State::Guard(std::string_view key) {
+  if (guarded_keys.contains(key)) return {};
+  AIDB_RETURN_IF_ERROR(Account(key.size() + kOperationOverheadBytes, 0));
+  guarded_keys.emplace(key);
+  return {};
+}
+
+Status Transaction::State::Guard(kv::ScanRange range) {
+  const auto same = [&](const kv::ScanRange& other) {
+    return other.lower == range.lower && other.upper == range.upper;
+  };
+  if (range.empty() || std::ranges::any_of(guarded_ranges, same)) return {};
+  const uint64_t upper_bytes = range.upper ? range.upper->size() : 0;
+  AIDB_RETURN_IF_ERROR(Account(range.lower.size() + upper_bytes + kOperationOverheadBytes, 0));
+  guarded_ranges.push_back(std::move(range));
+  return {};
+}
+
+OwnWrites& Transaction::State::WritableWrites() {
+  if (writes.use_count() > 1) writes = std::make_shared<OwnWrites>(*writes);
+  return *writes;
+}
+
+Transaction::Transaction(kv::Store& store, kv::ConditionalWriter& conditional,
+                         uint64_t batch_bytes_max)
+    : state_(std::make_unique<State>(store, conditional, batch_bytes_max)) {}
+Transaction::Transaction(Transaction&&) noexcept = default;
+Transaction& Transaction::operator=(Transaction&&) noexcept = default;
+Transaction::~Transaction() = default;
+
+Status Transaction::Put(std::string_view key, std::string_view value) { return Record(key, value); }
+
+Status Transaction::Delete(std::string_view key) { return Record(key, std::nullopt); }
+
+Status Transaction::Record(std::string_view key, std::optional<std::string_view> value) {
+  if (!state_) return Ended();
+  if (key.size() > kv::kKeyBytesMax) {
+    return InvalidArgument("a key has " + std::to_string(key.size()) + " bytes; allowed are " +
+                           std::to_string(kv::kKeyBytesMax));
+  }
+  const auto bytes_with = [&](size_t value_bytes) {
+    return key.size() + value_bytes + kOperationOverheadBytes;
+  };
+  const auto before = state_->writes->find(key);
+  uint64_t removed = 0;
+  if (before != state_->writes->end()) {
+    removed = bytes_with(before->second ? before->second->size() : 0);
+  }
+  AIDB_RETURN_IF_ERROR(state_->Account(bytes_with(value ? value->size() : 0), removed));
+  std::optional<std::string> stored;
+  if (value) stored.emplace(*value);
+  state_->WritableWrites().insert_or_assign(std::string(key), std::move(stored));
+  return {};
+}
+
+Result<std::optional<std::string>> Transaction::Get(std::string_view key) const {
+  if (!state_) return Ended();
+  if (const auto own = state_->writes->find(key); own != state_->writes->end()) return own->second;
+  AIDB_ASSIGN_OR_RETURN(std::optional<kv::PinnedValue> value,
+                        state_->store.Get(key, {.snapshot = &state_->snapshot}));
+  if (!value) return std::optional<std::string>();
+  return std::optional<std::string>(std::move(*value).ToString());
+}
+
+Result<std::optional<std::string>> Transaction::GetForUpdate(std::string_view key) {
+  if (!state_) return Ended();
+  AIDB_RETURN_IF_ERROR(state_->Guard(key));
+  return Get(key);
+}
+
+kv::Iterator Transaction::Scan(const kv::ScanOptions& options) const {
+  if (!state_) return kv::FailedIterator(Ended());
+  if (options.snapshot != nullptr) {
+    return kv::FailedIterator(
+        InvalidArgument("a transaction reads at its own snapshot; leave ScanOptions::snapshot "
+                        "null"));
+  }
+  kv::ScanOptions stored = options;
+  stored.order = kv::ScanOrder::kForward;
+  stored.snapshot = &state_->snapshot;
+  return kv::Iterator(
+      std::make_unique<TransactionCursor>(state_->store.Scan(stored),
+                                          OwnCursor(state_->writes, kv::RangeOf(options))),
+      options.order);
+}
+
+kv::Iterator Transaction::ScanForUpdate(const kv::ScanOptions& options) {
+  if (!state_) return kv::FailedIterator(Ended());
+  if (Status guarded = state_->Guard(kv::RangeOf(options)); !guarded.ok()) {
+    return kv::FailedIterator(std::move(guarded));
+  }
+  return Scan(options);
+}
+
+Result<kv::Sequence> Transaction::Commit(const kv::WriteOptions& options) {
+  if (!state_) return Ended();
+  const std::unique_ptr<State> state = std::move(state_);
+  kv::WriteBatch batch;
+  kv::Precondition unchanged;
+  unchanged.since = &state->snapshot;
+  unchanged.keys.assign(state->guarded_keys.begin(), state->guarded_keys.end());
+  unchanged.ranges = std::move(state->guarded_ranges);
+  for (const auto& [key, value] : *state->writes) {
+    value ? batch.Put(key, *value) : batch.Delete(key);
+    if (!state->guarded_keys.contains(key)) unchanged.keys.push_back(key);
+  }
+  return state->conditional.WriteIf(unchanged, std::move(batch), options);
+}
+
+void Transaction::Rollback() { state_.reset(); }
+
+}  // namespace aidb
