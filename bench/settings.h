@@ -1,0 +1,48 @@
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "aidb/base/result.h"
+#include "aidb/kv/options.h"
+
+namespace aidb::bench {
+
+// How the eight bytes of a key's number are spelled.
+enum class KeyStyle : unsigned char {
+  kBinary,   // Big-endian, then eight '0': as RocksDB's db_bench does.
+  kDecimal,  // Sixteen digits: as LevelDB's does. Keys share a long prefix.
+};
+
+// What the command line chooses.
+struct Settings {
+  std::vector<std::string> peers = {"aidb", "rocksdb", "rocksdb_tuned", "leveldb"};
+  std::vector<std::string> workloads = {"fillseq",    "fillrandom", "overwrite",
+                                        "readrandom", "seekrandom", "readseq"};
+  std::string directory = "/tmp/aidb_bench";
+  std::string output;  // JSON result file; empty = none.
+  uint64_t keys = 1'000'000;
+  uint64_t operations = 0;             // Per run; 0 = as many as keys.
+  uint64_t synced_operations = 5'000;  // Per run of a synced workload.
+  uint64_t value_bytes = 100;
+  uint64_t memory_bytes = uint64_t{256} << 20;
+  int threads = 1;
+  int pairs = 5;
+  uint64_t seed = 1;
+  KeyStyle key_style = KeyStyle::kBinary;
+  kv::Compression compression = kv::Compression::kLz4;
+};
+
+inline constexpr uint64_t kKeyBytes = 16;
+
+// kInvalidArgument names the flag and what it takes. `--smoke` stands for a set of small values.
+Result<Settings> ParseSettings(std::span<char* const> arguments);
+std::string_view NameOf(kv::Compression compression);
+std::string_view NameOf(KeyStyle style);
+// The text of --help.
+std::string Usage();
+
+}  // namespace aidb::bench
