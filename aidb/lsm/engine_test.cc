@@ -110,7 +110,7 @@ TEST_F(EngineTest, RemovesOrphansAndLeavesStrangersAlone) {
   ASSERT_OK(Put("k", "v"));
   ASSERT_OK(engine_->Close());
   io::FileSystem& files = world_.env().files;
-  for (const char* name : {"900000.sst", "900001.log.tmp", "notes.txt"}) {
+  for (const char* name : {"900000.sst", "900001.sst.tmp", "notes.txt"}) {
     ASSERT_OK(files.Open(directory_.Join("store") + "/" + name, io::OpenMode::kCreateNew));
   }
   ASSERT_OK(Open());

@@ -350,10 +350,10 @@ TEST(Memtable, UsesMostOfItsCapacityForEntries) {
   EXPECT_NEAR(static_cast<double>(memtable.mean_entry_bytes()), 160, 10);
 }
 
-// Runs `read(seed)` on three threads while `write` runs on this one; none begins before all are
+// Runs `read(seed)` on three threads while `write_all` runs on this one; none begins before all are
 // there.
 template <typename Read, typename Write>
-void RunTogether(const Read& read, const Write& write) {
+void RunTogether(const Read& read, const Write& write_all) {
   std::latch all_here(4);
   std::vector<std::thread> readers;
   for (uint64_t seed = 1; seed <= 3; ++seed) {
@@ -363,7 +363,7 @@ void RunTogether(const Read& read, const Write& write) {
     });
   }
   all_here.arrive_and_wait();
-  write();
+  write_all();
   for (std::thread& reader : readers) reader.join();
 }
 

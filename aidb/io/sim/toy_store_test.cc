@@ -123,13 +123,10 @@ Campaign CrashEverywhere(ToyBug bug, uint64_t seeds, int cuts) {
 }
 
 TEST(ToyStore, SurvivesAPowerCutAtEveryOperation) {
-  const auto start = std::chrono::steady_clock::now();
   const Campaign campaign = CrashEverywhere(ToyBug::kNone, 40, 2);
-  const std::chrono::duration<double> took = std::chrono::steady_clock::now() - start;
   EXPECT_FALSE(campaign.found.has_value()) << *campaign.found;
   EXPECT_GT(campaign.crash_points, 5'000u);
-  RecordProperty("crash_points_per_second",
-                 static_cast<int>(static_cast<double>(campaign.crash_points) / took.count()));
+  RecordProperty("crash_points", static_cast<int>(campaign.crash_points));
 }
 
 TEST(ToyStore, EachPlantedBugIsFound) {
