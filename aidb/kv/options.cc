@@ -46,7 +46,8 @@ std::array<OptionRow, 14> Rows(const Options& options) {
       {"background_threads", options.background_threads, 1, 64, true},
       {"sync_interval_ms", options.sync_interval_ms, 1, kHourMs, true},
       {"log_bytes", Number(options.log_bytes), 64 * kKiB, 4 * kGiB},
-      {"batch_bytes_max", Number(options.batch_bytes_max), kKiB, memory / 4},
+      {"batch_bytes_max", Number(options.batch_bytes_max), kKiB,
+       std::min(memory / 4, static_cast<int64_t>(kGiB / 2))},
       {"write_wait_ms", options.write_wait_ms, 0, kHourMs},
   }};
 }

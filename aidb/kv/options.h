@@ -53,7 +53,8 @@ struct Options {
   int sync_interval_ms = 1000;
   // The log rolls at this size, in bytes.
   uint64_t log_bytes = uint64_t{64} << 20;
-  // Largest batch, and so the largest value, in encoded bytes; at most memory_bytes / 4.
+  // Largest batch, and so the largest value, in encoded bytes; at most memory_bytes / 4 and
+  // 512 MiB.
   uint64_t batch_bytes_max = uint64_t{64} << 20;
   // Longest a write waits for memory before kResourceExhausted.
   int write_wait_ms = 10'000;

@@ -11,20 +11,11 @@
 #include "aidb/base/check.h"
 #include "aidb/base/random.h"
 #include "aidb/lsm/memory_files_for_test.h"
+#include "aidb/lsm/owned_entry_for_test.h"
 #include "aidb/lsm/table_builder.h"
 #include "aidb/lsm/table_reader.h"
 
 namespace aidb::lsm {
-
-struct OwnedEntry {
-  std::string key;
-  Sequence sequence{};
-  OpKind kind = OpKind::kPut;
-  std::string value;
-
-  Entry view() const { return {.key = key, .value = value, .sequence = sequence, .kind = kind}; }
-  bool operator==(const OwnedEntry&) const = default;
-};
 
 inline OwnedEntry Own(const Entry& entry) {
   return {std::string(entry.key), entry.sequence, entry.kind, std::string(entry.value)};

@@ -11,16 +11,9 @@
 #include <vector>
 
 #include "aidb/base/check.h"
-#include "aidb/lsm/entry.h"
+#include "aidb/lsm/owned_entry_for_test.h"
 
 namespace aidb::lsm {
-
-struct OwnedEntry {
-  std::string key;
-  Sequence sequence{};
-  OpKind kind = OpKind::kPut;
-  std::string value;
-};
 
 inline bool ComesBefore(const OwnedEntry& a, std::string_view key, Sequence sequence) {
   return a.key != key ? a.key < key : a.sequence > sequence;
