@@ -137,5 +137,7 @@ class FileSystem {
 
 // "dir/name".
 std::string JoinPath(std::string_view directory, std::string_view name);
+// The directory that holds the last name of `path`: "a/b" → "a", "b" → ".", "/b" → "/".
+std::string ParentOf(std::string_view path);
 
 }  // namespace aidb::io

@@ -85,6 +85,9 @@ Status Engine::OpenLocked(OpenReport& report) {
 Status Engine::OpenNew(OpenReport& report) {
   report.created = true;
   report.clean = true;
+  // Before CURRENT exists: whoever finds a store here knows that its directory's name is durable.
+  AIDB_RETURN_IF_ERROR(
+      env_.files.SyncDirectory(io::ParentOf(directory_)).Annotate("create " + directory_));
   AIDB_ASSIGN_OR_RETURN(const uint64_t first, NextNumberFree(env_.files, directory_));
   numbers_ = std::make_unique<FileNumbers>(first);
   {

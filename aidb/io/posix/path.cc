@@ -15,13 +15,6 @@ std::string_view WithoutSlashes(std::string_view path) {
 
 }  // namespace
 
-std::string ParentOf(std::string_view path) {
-  path = WithoutSlashes(path);
-  const size_t slash = path.rfind('/');
-  if (slash == std::string_view::npos) return ".";
-  return std::string(slash == 0 ? path.substr(0, 1) : WithoutSlashes(path.substr(0, slash)));
-}
-
 Status CheckPath(std::string_view operation, std::string_view path) {
   const size_t nul = path.find('\0');
   if (nul == std::string_view::npos) return {};

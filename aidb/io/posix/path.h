@@ -9,9 +9,6 @@
 
 namespace aidb::io::posix {
 
-// The directory that holds the last name of `path`: "a/b" → "a", "b" → ".", "/b" → "/".
-std::string ParentOf(std::string_view path);
-
 // kInvalidArgument for a path that the kernel would cut short at a NUL byte.
 Status CheckPath(std::string_view operation, std::string_view path);
 

@@ -131,7 +131,7 @@ Status PosixFileSystem::CreateDirectory(std::string_view path) {
 Status PosixFileSystem::Rename(std::string_view from, std::string_view to) {
   AIDB_RETURN_IF_ERROR(CheckPath("rename", from));
   AIDB_RETURN_IF_ERROR(CheckPath("rename", to));
-  if (posix::ParentOf(from) != posix::ParentOf(to)) {
+  if (ParentOf(from) != ParentOf(to)) {
     return InvalidArgument("rename " + Both(from, to) + ": the directories differ");
   }
   if (::rename(std::string(from).c_str(), std::string(to).c_str()) == 0) return {};
@@ -163,7 +163,7 @@ Status PosixFileSystem::SyncDirectory(std::string_view path) {
 
 Result<std::unique_ptr<DirectoryLock>> PosixFileSystem::Lock(std::string_view path, LockMode mode) {
   AIDB_RETURN_IF_ERROR(CheckPath("lock", path));
-  AIDB_RETURN_IF_ERROR(posix::CheckDirectoryIsSafe("lock", posix::ParentOf(path)));
+  AIDB_RETURN_IF_ERROR(posix::CheckDirectoryIsSafe("lock", ParentOf(path)));
   return posix::LockFile(std::string(path), mode, boot_id_);
 }
 

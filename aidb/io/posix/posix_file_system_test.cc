@@ -333,7 +333,7 @@ TEST(ParentOf, NamesTheDirectoryOfTheLastName) {
       {"a", "."}, {"a/", "."},     {"a/b", "a"}, {"/a", "/"},        {"/", "/"},
       {"", "."},  {"a//b//", "a"}, {"//a", "/"}, {"/a/b/c", "/a/b"},
   };
-  for (const auto& [path, parent] : expected) EXPECT_EQ(posix::ParentOf(path), parent) << path;
+  for (const auto& [path, parent] : expected) EXPECT_EQ(ParentOf(path), parent) << path;
 }
 
 TEST_F(PosixFileSystemTest, RefusesADirectoryThatIsALink) {
