@@ -78,8 +78,13 @@ bool SimContent::SamePage(const SimContent& other, uint64_t page) const {
   const Page* const mine = page < pages() ? pages_[page].get() : nullptr;
   const Page* const theirs = page < other.pages() ? other.pages_[page].get() : nullptr;
   if (mine == theirs) return true;
-  static constexpr Page kZeros{};
   return *(mine != nullptr ? mine : &kZeros) == *(theirs != nullptr ? theirs : &kZeros);
+}
+
+bool SimContent::SamePage(std::span<const std::byte> bytes, uint64_t page) const {
+  AIDB_CHECK(page < pages() && bytes.size() <= kPageBytes);
+  const Page& mine = pages_[page] != nullptr ? *pages_[page] : kZeros;
+  return std::memcmp(mine.data(), bytes.data(), bytes.size()) == 0;
 }
 
 std::string SimContent::ToString() const {

@@ -29,11 +29,14 @@ class SimContent {
   // Takes one page, or what of it lies inside the size, from `other`.
   void CopyPage(const SimContent& other, uint64_t page);
   bool SamePage(const SimContent& other, uint64_t page) const;
+  // `bytes` is as long as what of the page lies inside the size.
+  bool SamePage(std::span<const std::byte> bytes, uint64_t page) const;
   uint64_t pages() const { return (size_ + kPageBytes - 1) / kPageBytes; }
   std::string ToString() const;
 
  private:
   using Page = std::array<std::byte, kPageBytes>;
+  static constexpr Page kZeros{};
 
   Page& Mutable(size_t page);
 

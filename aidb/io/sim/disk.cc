@@ -198,12 +198,9 @@ void SimDisk::FormatRegion(InodeId id, uint64_t size) {
 }
 
 void SimDisk::StoreRegion(InodeId id, std::span<const std::byte> bytes) {
-  const Inode& before = Get(id);
-  std::vector<std::byte> page(SimContent::kPageBytes);
   for (uint64_t at = 0; at < bytes.size(); at += SimContent::kPageBytes) {
-    before.cache.Read(at, page);
     const auto now = bytes.subspan(at, SimContent::kPageBytes);
-    if (!std::equal(now.begin(), now.end(), page.begin())) Mutable(id).cache.Write(at, now);
+    if (!Get(id).cache.SamePage(now, at / SimContent::kPageBytes)) Mutable(id).cache.Write(at, now);
   }
 }
 

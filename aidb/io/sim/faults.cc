@@ -1,5 +1,6 @@
 #include "aidb/io/sim/faults.h"
 
+#include <numeric>
 #include <utility>
 
 #include "aidb/base/check.h"
@@ -49,6 +50,10 @@ void FaultPlan::Add(FaultRule rule) {
   rules_.push_back(std::move(rule));
 }
 
+uint64_t FaultPlan::hits() const {
+  return std::accumulate(hits_.begin(), hits_.end(), uint64_t{0});
+}
+
 std::optional<FaultPlan::Drawn> FaultPlan::Draw(FileCall call, std::string_view path, Rng& rng) {
   for (FaultRule& rule : rules_) {
     if (rule.call != call || rule.times == 0) continue;
@@ -59,7 +64,7 @@ std::optional<FaultPlan::Drawn> FaultPlan::Draw(FileCall call, std::string_view 
     }
     if (rule.one_in > 1 && !rng.OneIn(rule.one_in)) continue;
     if (rule.times != FaultRule::kForEver) --rule.times;
-    ++hits_;
+    ++hits_[static_cast<size_t>(rule.fault)];
     return Drawn{rule.fault, rule.stall};
   }
   return std::nullopt;

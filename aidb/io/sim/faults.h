@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -57,6 +58,8 @@ enum class Fault : unsigned char {
   kReadMisplaced,  // The bytes of another 512-byte sector of the file.
 };
 
+inline constexpr size_t kFaultKinds = static_cast<size_t>(Fault::kReadMisplaced) + 1;
+
 // Which calls fail, and how.
 struct FaultRule {
   static constexpr uint64_t kForEver = ~uint64_t{0};
@@ -87,11 +90,12 @@ class FaultPlan {
   void Clear() { rules_.clear(); }
   std::optional<Drawn> Draw(FileCall call, std::string_view path, Rng& rng);
   // How often a rule decided: a campaign whose faults never hit proves nothing.
-  uint64_t hits() const { return hits_; }
+  uint64_t hits() const;
+  uint64_t hits(Fault fault) const { return hits_[static_cast<size_t>(fault)]; }
 
  private:
   std::vector<FaultRule> rules_;
-  uint64_t hits_ = 0;
+  std::array<uint64_t, kFaultKinds> hits_{};
 };
 
 }  // namespace aidb::io

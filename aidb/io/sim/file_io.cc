@@ -31,7 +31,7 @@ Result<size_t> SimFileSystem::Read(const Handle& handle, uint64_t offset,
 
 size_t SimFileSystem::ReadNow(const Call& call, const Handle& handle, uint64_t offset,
                               std::span<std::byte> out) {
-  if (!regions_.empty()) StoreRegions();
+  if (disk_.Get(handle.inode).is_region) StoreRegions();
   const SimContent& content = disk_.Get(handle.inode).cache;
   if (offset >= content.size() || out.empty()) return 0;
   size_t count = std::min<uint64_t>(out.size(), content.size() - offset);
