@@ -1,0 +1,325 @@
+#include "tests/sim/campaign.h"
+
+#include <algorithm>
+#include <cstdio>
+#include <utility>
+
+#include "aidb/lsm/open.h"
+
+namespace aidb::sim {
+namespace {
+
+using io::FileCall;
+using io::SimDisk;
+using Phase = io::SimFileSystem::Phase;
+
+// A healthy disk takes a sync in at most 4 ms; the flusher needs a few steps around it.
+constexpr Duration kSyncSlack = std::chrono::milliseconds(40);
+
+// Whether a crash on either side of the call can leave different disks. Between two of these
+// calls only the ring changes, and its bytes are seen at the next one.
+bool ChangesTheDisk(FileCall call) {
+  switch (call) {
+    case FileCall::kRead:
+    case FileCall::kSize:
+    case FileCall::kExists:
+    case FileCall::kList:
+    case FileCall::kClose:
+    case FileCall::kFreeBytes:
+      return false;
+    default:
+      return true;
+  }
+}
+
+uint64_t Blend(uint64_t a, uint64_t b) { return Rng(a * 0x9E3779B97F4A7C15 + b).Next(); }
+
+std::string FirstLines(const std::string& text) { return text.substr(0, 2'000); }
+
+}  // namespace
+
+void Tally::Add(const Tally& other) {
+  seeds += other.seeds;
+  points += other.points;
+  kills += other.kills;
+  cuts += other.cuts;
+  moves += other.moves;
+  again += other.again;
+  second += other.second;
+  refused += other.refused;
+  operations += other.operations;
+  flushes += other.flushes;
+  compactions += other.compactions;
+  for (size_t i = 0; i < faults.size(); ++i) faults[i] += other.faults[i];
+  hash ^= other.hash;  // Whatever the order of the parts.
+}
+
+void Campaign::Mix(uint64_t word) { tally_.hash = Blend(tally_.hash, word); }
+
+Campaign::Floor Campaign::FloorNow(const Scene& scene) const {
+  const auto& [world, plan, history, workload] = scene;
+  Floor floor{.after_kill = history.acknowledged(), .after_cut = history.durable()};
+  if (plan.options.sync_interval_ms > 0) {
+    const Duration bound = std::chrono::milliseconds(2 * plan.options.sync_interval_ms);
+    floor.after_cut = plan.kind == RunKind::kCrash
+                          ? history.DurableWithin(
+                                bound + kSyncSlack,
+                                std::min(world.scheduler().PeekNow(), workload.unwatched_since()))
+                          : history.DurableWithinSpan(bound);
+  }
+  return floor;
+}
+
+void Campaign::Show(io::SimWorld& world, int depth, const io::SimOperation& operation) const {
+  std::printf("%*s%llu %s %.*s %llu+%llu at %.6f s\n", depth * 4, "",
+              static_cast<unsigned long long>(operation.number),
+              std::string(io::FileCallName(operation.call)).c_str(),
+              static_cast<int>(operation.path.size()), operation.path.data(),
+              static_cast<unsigned long long>(operation.offset),
+              static_cast<unsigned long long>(operation.size),
+              static_cast<double>(world.scheduler().PeekNow().ns) / 1e9);
+}
+
+void Campaign::ShowLog(io::SimWorld& world, int depth) const {
+  if (!verbose_) return;
+  for (const auto& line : world.log().lines()) {
+    std::printf("%*slog: %s\n", depth * 4, "", line.text.c_str());
+  }
+}
+
+std::optional<Failure> Campaign::RunSeed(uint64_t seed, const Limits& limits,
+                                         const std::optional<CrashPoint>& only) {
+  Plan plan = Plan::Draw(seed, limits);
+  plan.world.stacks = &stacks_;
+  failure_.reset();
+  ++tally_.seeds;
+  io::SimWorld world(seed, {}, plan.world);
+  for (const io::FaultRule& fault : plan.faults) world.files().faults().Add(fault);
+  History history(plan.keys);
+  Workload workload(world, plan, history);
+  const Scene scene{world, plan, history, workload};
+  const bool everywhere = plan.kind != RunKind::kFaults;
+  world.files().set_on_operation([&](const io::SimOperation& operation, Phase phase) {
+    if (verbose_ && !failure_) Show(world, 0, operation);
+    if (failure_ || !ChangesTheDisk(operation.call) || workload.complaint()) return;
+    // A failing disk that is not crashed everywhere is crashed now and then.
+    if (!everywhere && operation.number % 64 != 0) return;
+    for (int draw = 0; draw < plan.draws && !failure_; ++draw) {
+      if (only &&
+          (only->operation != operation.number || only->phase != phase || only->draw != draw)) {
+        continue;
+      }
+      CrashHere(scene, {operation.number, phase, draw});
+    }
+  });
+  const io::RunReport report = world.Run([&] { workload.Main(); });
+  ShowLog(world, 0);
+  tally_.operations += world.files().operations();
+  tally_.flushes += workload.counts().flushes;
+  tally_.compactions += workload.counts().compactions;
+  for (size_t kind = 0; kind < io::kFaultKinds; ++kind) {
+    tally_.faults[kind] += world.files().faults().hits(static_cast<io::Fault>(kind));
+  }
+  Mix(world.trace_hash());
+  const auto fail = [&](std::string what) {
+    if (!failure_) failure_ = Failure{seed, std::nullopt, std::move(what)};
+  };
+  if (!report.finished()) fail("the run does not end:\n" + FirstLines(report.fibers));
+  if (workload.complaint()) fail(*workload.complaint());
+  if (!world.files().rule_violations().empty()) fail(world.files().rule_violations().front());
+  if (!failure_ && !only) CrashHere(scene, {world.files().operations() + 1});
+  return failure_;
+}
+
+void Campaign::CrashHere(const Scene& scene, const CrashPoint& point) {
+  const Plan& plan = scene.plan;
+  const uint64_t seed =
+      Blend(Blend(plan.seed, point.operation * 2 + static_cast<uint64_t>(point.phase)),
+            static_cast<uint64_t>(point.draw));
+  Rng rng(seed);
+  const auto complaint =
+      CrashAgain(plan, scene.history, scene.world.files().Snapshot(), FloorNow(scene),
+                 {.seed = seed, .depth = 1, .may_refuse = false}, rng);
+  if (complaint) failure_ = Failure{plan.seed, point, *complaint};
+}
+
+std::optional<std::string> Campaign::CrashAgain(const Plan& plan, const History& history,
+                                                const SimDisk& disk, const Floor& floor,
+                                                const Origin& origin, Rng& rng) {
+  ++tally_.points;
+  if (origin.depth > 1) ++tally_.again;
+  const uint64_t dice = rng.Below(8);
+  const Damage damage = dice < 2 ? Damage::kKill : dice < 3 ? Damage::kMove : Damage::kPowerCut;
+  std::string_view how;
+  Floor left = floor;
+  SimDisk after;
+  Origin next = origin;
+  switch (damage) {
+    case Damage::kKill:
+      ++tally_.kills;
+      how = "kill";
+      after = disk.Kill();
+      break;
+    case Damage::kMove:
+      ++tally_.moves;
+      how = "move";
+      after = disk.Move();
+      left.after_cut = left.after_kill;
+      break;
+    case Damage::kPowerCut:
+      ++tally_.cuts;
+      how = "power cut";
+      after = disk.PowerCut(rng, io::PowerCutModel::Draw(rng));
+      left.after_kill = left.after_cut;
+      // A device that said ok and did nothing may have lost anything; silence is not allowed.
+      if (plan.lies) next.may_refuse = true;
+      if (plan.lies) left = {};
+      break;
+  }
+  auto complaint = Recover(plan, history, std::move(after), left, next);
+  if (complaint) *complaint = "after a " + std::string(how) + ", " + *complaint;
+  return complaint;
+}
+
+std::optional<std::string> Campaign::Recover(const Plan& plan, const History& history, SimDisk disk,
+                                             const Floor& floor, const Origin& origin) {
+  Rng rng(Blend(origin.seed, static_cast<uint64_t>(origin.depth)));
+  io::SimWorld world(rng.Next(), std::move(disk), plan.world);
+  std::optional<std::string> complaint;
+  const bool crash_again = origin.depth < 2 && rng.OneIn(plan.again_one_in);
+  Floor now = floor;
+  if (verbose_) {
+    world.files().set_on_operation(
+        [&](const io::SimOperation& operation, Phase) { Show(world, origin.depth, operation); });
+  }
+  if (crash_again) {
+    world.files().set_on_operation([&](const io::SimOperation& operation, Phase) {
+      if (verbose_ && !complaint) Show(world, origin.depth, operation);
+      if (complaint || !ChangesTheDisk(operation.call) || !rng.OneIn(8)) return;
+      Rng dice(rng.Next());
+      complaint = CrashAgain(plan, history, world.files().Snapshot(), now,
+                             {dice.Next(), origin.depth + 1, origin.may_refuse}, dice);
+      if (complaint) *complaint = "and again during that recovery: " + *complaint;
+    });
+  }
+  kv::Options options = rng.OneIn(4) ? DrawOptions(rng) : plan.options;
+  options.sync_interval_ms = plan.options.sync_interval_ms;
+  options.write_wait_ms = 10'000;
+  const bool close = rng.OneIn(2);
+  Verdict verdict;
+  bool probed = false;
+  const io::RunReport report = world.Run([&] {
+    auto opened = lsm::OpenStore(world.env(), kDirectory, options);
+    if (complaint) return;
+    if (!opened.ok()) {
+      if (origin.may_refuse && NamesAFile(opened.status())) {
+        ++tally_.refused;
+      } else {
+        complaint = "open is refused: " + opened.status().ToString();
+      }
+      return;
+    }
+    verdict = CheckStore(*opened->store, history, floor.after_kill, rng);
+    complaint = verdict.complaint;
+    if (verbose_) {
+      std::printf("%*srecovered to sequence %llu, at least %llu\n", origin.depth * 4, "",
+                  static_cast<unsigned long long>(verdict.last),
+                  static_cast<unsigned long long>(floor.after_kill));
+    }
+    // What a recovery has shown is on the disk.
+    now = {verdict.last, verdict.last};
+    if (complaint) return;
+    world.files().set_on_operation({});
+    complaint = CheckAcceptsWrites(*opened->store, verdict.last);
+    probed = !complaint;
+    if (complaint || !close) return;
+    if (Status status = opened->store->Close(); !status.ok()) {
+      complaint = "close after the recovery failed: " + status.ToString();
+    }
+  });
+  ShowLog(world, origin.depth);
+  Mix(world.trace_hash());
+  Mix(verdict.last);
+  if (complaint) return complaint;
+  if (!report.finished()) return "recovery does not end:\n" + FirstLines(report.fibers);
+  if (report.parked_fibers > 0) return "recovery leaves fibers behind";
+  if (!world.files().rule_violations().empty()) return world.files().rule_violations().front();
+  if (!probed || !rng.OneIn(4)) return std::nullopt;
+  SimDisk left = world.disk();
+  left = rng.OneIn(2) ? left.Kill() : left.PowerCut(rng, io::PowerCutModel::Draw(rng));
+  return RecoverAgain(plan, std::move(left), verdict, rng.Next());
+}
+
+// The disk of a store that was recovered, given one synced write, and closed or not.
+std::optional<std::string> Campaign::RecoverAgain(const Plan& plan, SimDisk disk,
+                                                  const Verdict& before, uint64_t seed) {
+  ++tally_.second;
+  Rng rng(seed);
+  io::SimWorld world(rng.Next(), std::move(disk), plan.world);
+  std::optional<std::string> complaint;
+  const io::RunReport report = world.Run([&] {
+    auto opened = lsm::OpenStore(world.env(), kDirectory, plan.options);
+    if (!opened.ok()) {
+      complaint = "the second open is refused: " + opened.status().ToString();
+      return;
+    }
+    const uint64_t last = ToNumber(opened->store->Stats().sequence);
+    if (last != before.last + 1) {
+      complaint = "the second recovery ends at sequence " + std::to_string(last) +
+                  ", the first and one write at " + std::to_string(before.last + 1);
+      return;
+    }
+    auto contents = ReadAll(*opened->store, kv::ScanOrder::kForward);
+    if (!contents.ok()) {
+      complaint = "the scan after the second recovery failed: " + contents.status().ToString();
+      return;
+    }
+    // The probe sorts behind all other keys.
+    if (!contents->empty()) contents->pop_back();
+    if (*contents != before.contents) complaint = "the second recovery changes the contents";
+  });
+  Mix(world.trace_hash());
+  if (complaint) return complaint;
+  if (!report.finished()) return "the second recovery does not end:\n" + FirstLines(report.fibers);
+  return std::nullopt;
+}
+
+Limits Campaign::Shrink(const Failure& failure, Limits limits) {
+  const auto fails = [&](const Limits& tried) { return RunSeed(failure.seed, tried).has_value(); };
+  const Plan plan = Plan::Draw(failure.seed, limits);
+  int batches = plan.batches;
+  for (int step = batches / 2; step > 0;) {
+    Limits fewer = limits;
+    fewer.batches = batches - step;
+    if (*fewer.batches > 0 && fails(fewer)) {
+      batches -= step;
+      limits = fewer;
+    } else {
+      step /= 2;
+    }
+  }
+  Limits no_readers = limits;
+  no_readers.readers = 0;
+  if (plan.readers > 0 && fails(no_readers)) limits = no_readers;
+  for (uint64_t i = 0; i < 5 && plan.kind != RunKind::kCrash; ++i) {
+    Limits fewer = limits;
+    fewer.faults_mask &= ~(uint64_t{1} << i);
+    if (fails(fewer)) limits = fewer;
+  }
+  return limits;
+}
+
+std::string RepeatLine(const Failure& failure, const Limits& limits) {
+  std::string line = "./dev sim --seed " + std::to_string(failure.seed);
+  if (failure.point) {
+    line += " --op " + std::to_string(failure.point->operation) +
+            (failure.point->phase == Phase::kAfter ? " --after" : "") + " --draw " +
+            std::to_string(failure.point->draw);
+  }
+  if (limits.batches) line += " --batches " + std::to_string(*limits.batches);
+  if (limits.readers) line += " --readers " + std::to_string(*limits.readers);
+  if (~limits.faults_mask != 0) line += " --faults " + std::to_string(limits.faults_mask & 31);
+  return line;
+}
+
+}  // namespace aidb::sim

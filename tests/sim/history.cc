@@ -1,0 +1,257 @@
+#include "tests/sim/history.h"
+
+#include <algorithm>
+
+#include "aidb/base/check.h"
+
+namespace aidb::sim {
+namespace {
+
+// More ways than this to place the unknown batches are not tried: the state passes.
+constexpr int kTilingsMax = 5'000;
+constexpr size_t kShown = 40;
+
+std::string Show(const std::optional<std::string>& value) {
+  if (!value) return "nothing";
+  return "'" + value->substr(0, kShown) + "' (" + std::to_string(value->size()) + " bytes)";
+}
+
+}  // namespace
+
+struct History::Search {
+  uint64_t last = 0;
+  const Pairs& contents;
+  std::vector<std::pair<uint64_t, int>> tiling{};
+  int tried = 0;
+  bool found = false;
+  std::string why{};  // Of the first complete tiling that did not match, or of a dead end.
+};
+
+History::History(int keys) : versions_(static_cast<size_t>(keys)) {
+  for (int key = 0; key < keys; ++key) {
+    // Some are prefixes of others, one is empty.
+    std::string name = key == 0 ? "" : "k" + std::to_string(100 + key / 2);
+    if (key > 0 && key % 2 == 1) name += '\0';
+    names_.push_back(std::move(name));
+  }
+}
+
+int History::Begin(int writer, std::vector<Operation> operations, Instant now) {
+  const int id = static_cast<int>(batches_.size());
+  batches_.push_back({.writer = writer, .operations = std::move(operations), .begin = now});
+  open_.push_back(id);
+  if (by_writer_.size() <= static_cast<size_t>(writer))
+    by_writer_.resize(static_cast<size_t>(writer) + 1);
+  by_writer_[static_cast<size_t>(writer)].push_back(id);
+  return id;
+}
+
+kv::WriteBatch History::Encode(int batch) const {
+  kv::WriteBatch encoded;
+  for (const Operation& operation : At(batch).operations) {
+    if (operation.value) {
+      encoded.Put(name(operation.key), *operation.value);
+    } else {
+      encoded.Delete(name(operation.key));
+    }
+  }
+  return encoded;
+}
+
+void History::Place(int batch, uint64_t first) {
+  Batch& b = batches_[static_cast<size_t>(batch)];
+  b.first = first;
+  b.outcome = Outcome::kPresent;
+  placed_[first] = batch;
+  std::erase(open_, batch);
+  for (size_t i = 0; i < b.operations.size(); ++i) {
+    auto& versions = versions_[static_cast<size_t>(b.operations[i].key)];
+    const Version version{first + i, &b.operations[i]};
+    versions.insert(std::upper_bound(
+                        versions.begin(), versions.end(), version,
+                        [](const Version& x, const Version& y) { return x.sequence < y.sequence; }),
+                    version);
+  }
+  for (auto next = placed_.find(solid_ + 1); next != placed_.end();
+       next = placed_.find(solid_ + 1)) {
+    solid_ = At(next->second).last();
+  }
+}
+
+void History::End(int batch, const Result<kv::Sequence>& result, bool synced, Instant now) {
+  Batch& b = batches_[static_cast<size_t>(batch)];
+  b.end = now;
+  if (result.ok()) {
+    Place(batch, ToNumber(*result) + 1 - b.count());
+    acknowledged_ = std::max(acknowledged_, ToNumber(*result));
+    if (synced) NoteDurable(ToNumber(*result));
+    return;
+  }
+  switch (result.status().code()) {
+    case StatusCode::kInvalidArgument:
+    case StatusCode::kConflict:
+    case StatusCode::kResourceExhausted:
+      b.outcome = Outcome::kAbsent;  // Nothing has happened.
+      std::erase(open_, batch);
+      return;
+    default:
+      return;  // Nobody knows until the store is opened again.
+  }
+}
+
+void History::NoteDurable(uint64_t sequence) { durable_ = std::max(durable_, sequence); }
+
+void History::Settle(uint64_t last, const std::vector<std::pair<uint64_t, int>>& tiling) {
+  for (const auto& [first, batch] : tiling) Place(batch, first);
+  for (const int batch : open_) batches_[static_cast<size_t>(batch)].outcome = Outcome::kAbsent;
+  open_.clear();
+  acknowledged_ = std::max(acknowledged_, last);
+  NoteDurable(last);
+}
+
+uint64_t History::DurableWithin(Duration bound, Instant now) const {
+  uint64_t least = durable_;
+  for (auto it = placed_.rbegin(); it != placed_.rend(); ++it) {
+    const Batch& batch = At(it->second);
+    if (batch.last() <= durable_) break;
+    if (batch.end + bound < now) least = std::max(least, batch.last());
+  }
+  return least;
+}
+
+uint64_t History::DurableWithinSpan(Duration bound) const {
+  Instant newest{};
+  for (auto it = placed_.rbegin(); it != placed_.rend(); ++it) {
+    if (At(it->second).last() <= durable_) break;
+    newest = std::max(newest, At(it->second).begin);
+  }
+  return DurableWithin(bound, newest);
+}
+
+// A writer's batches follow each other.
+bool History::MayStandAt(int batch, uint64_t first) const {
+  const Batch& b = At(batch);
+  const auto& own = by_writer_[static_cast<size_t>(b.writer)];
+  const auto here = std::lower_bound(own.begin(), own.end(), batch);
+  for (auto before = here; before != own.begin();) {
+    const Batch& other = At(*--before);
+    if (other.outcome != Outcome::kPresent) continue;
+    if (other.last() >= first) return false;
+    break;
+  }
+  for (auto after = here + 1; after != own.end(); ++after) {
+    const Batch& other = At(*after);
+    if (other.outcome != Outcome::kPresent) continue;
+    return other.first > first;
+  }
+  return true;
+}
+
+const Operation* History::StateOf(int key, uint64_t last) const {
+  const auto& versions = versions_[static_cast<size_t>(key)];
+  for (auto it = versions.rbegin(); it != versions.rend(); ++it) {
+    if (it->sequence <= last) return it->operation;
+  }
+  return nullptr;
+}
+
+std::optional<std::string> History::Compare(const Search& search) const {
+  std::vector<const Operation*> state(names_.size());
+  for (int key = 0; key < keys(); ++key) {
+    state[static_cast<size_t>(key)] = StateOf(key, search.last);
+  }
+  // Tiles are younger than the versions in front of them and older than those behind.
+  for (const auto& [first, batch] : search.tiling) {
+    const auto& operations = At(batch).operations;
+    for (size_t i = 0; i < operations.size(); ++i) {
+      const auto key = static_cast<size_t>(operations[i].key);
+      const auto& versions = versions_[key];
+      const bool hidden = std::any_of(versions.begin(), versions.end(), [&](const Version& v) {
+        return v.sequence > first && v.sequence <= search.last;
+      });
+      if (!hidden) state[key] = &operations[i];
+    }
+  }
+  size_t at = 0;
+  for (int key = 0; key < keys(); ++key) {
+    const Operation* operation = state[static_cast<size_t>(key)];
+    const std::optional<std::string>& want = operation == nullptr ? std::nullopt : operation->value;
+    const bool there = at < search.contents.size() && search.contents[at].first == name(key);
+    if (there != want.has_value() || (there && search.contents[at].second != *want)) {
+      return "key " + std::to_string(key) + ": the store holds " +
+             Show(there ? std::optional(search.contents[at].second) : std::nullopt) +
+             ", history up to " + std::to_string(search.last) + " says " + Show(want);
+    }
+    if (there) ++at;
+  }
+  if (at < search.contents.size()) return "phantom key '" + search.contents[at].first + "'";
+  return std::nullopt;
+}
+
+void History::Tile(Search& search, uint64_t at) const {
+  if (search.found || search.tried > kTilingsMax) return;
+  if (at > search.last) {
+    ++search.tried;
+    const auto complaint = Compare(search);
+    search.found = !complaint;
+    if (complaint && search.why.empty()) search.why = *complaint;
+    return;
+  }
+  const auto next = placed_.lower_bound(at);
+  if (next != placed_.end() && next->first == at) {
+    const uint64_t last = At(next->second).last();
+    if (last > search.last) {
+      search.why = "the batch of sequences " + std::to_string(at) + " to " + std::to_string(last) +
+                   " is there in half: the store ends at " + std::to_string(search.last);
+      return;
+    }
+    return Tile(search, last + 1);
+  }
+  const uint64_t gap_end =
+      next == placed_.end() ? search.last : std::min(search.last, next->first - 1);
+  for (const int batch : open_) {
+    const bool used = std::any_of(search.tiling.begin(), search.tiling.end(),
+                                  [&](const auto& tile) { return tile.second == batch; });
+    if (used || at + At(batch).count() - 1 > gap_end || !MayStandAt(batch, at)) continue;
+    search.tiling.emplace_back(at, batch);
+    Tile(search, at + At(batch).count());
+    if (search.found) return;
+    search.tiling.pop_back();
+  }
+  if (search.why.empty()) {
+    search.why = "nobody wrote what stands at sequence " + std::to_string(at) +
+                 "; the store says it ends at " + std::to_string(search.last);
+  }
+}
+
+History::Matched History::Match(uint64_t last, const Pairs& contents) const {
+  Search search{.last = last, .contents = contents};
+  uint64_t from = solid_ + 1;
+  if (last < solid_) {
+    // The batch that holds `last` must end there.
+    const auto behind = placed_.upper_bound(last);
+    from = behind == placed_.begin() ? 1 : std::prev(behind)->first;
+  }
+  Tile(search, from);
+  if (search.found || search.tried > kTilingsMax) return {std::nullopt, std::move(search.tiling)};
+  return {search.why, {}};
+}
+
+std::optional<std::string> History::CheckRead(int key, const std::optional<std::string>& value,
+                                              uint64_t acknowledged_before) const {
+  const Operation* oldest = StateOf(key, acknowledged_before);
+  if ((oldest == nullptr ? std::nullopt : oldest->value) == value) return std::nullopt;
+  const auto& versions = versions_[static_cast<size_t>(key)];
+  for (auto it = versions.rbegin(); it != versions.rend(); ++it) {
+    if (it->sequence > acknowledged_before && it->operation->value == value) return std::nullopt;
+  }
+  for (const int batch : open_) {
+    for (const Operation& operation : At(batch).operations) {
+      if (operation.key == key && operation.value == value) return std::nullopt;
+    }
+  }
+  return "a read of key " + std::to_string(key) + " gave " + Show(value) +
+         "; acknowledged before it was " + Show(oldest == nullptr ? std::nullopt : oldest->value);
+}
+
+}  // namespace aidb::sim

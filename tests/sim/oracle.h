@@ -1,0 +1,43 @@
+#pragma once
+
+// What an open store must answer.
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "aidb/base/random.h"
+#include "aidb/kv/store.h"
+
+#include "tests/sim/history.h"
+
+namespace aidb::sim {
+
+// What a scan over everything finds, in ascending order whatever the order of the scan.
+Result<Pairs> ReadAll(const kv::Store& store, kv::ScanOrder order,
+                      const kv::Snapshot* snapshot = nullptr);
+
+struct Verdict {
+  std::optional<std::string> complaint;
+  uint64_t last = 0;  // The store's last sequence.
+  std::vector<std::pair<uint64_t, int>> tiling;
+  Pairs contents;
+};
+
+// A store on which nobody writes: its contents are history up to its last sequence, which is at
+// least `least`; Get, MultiGet, Scan and reverse Scan agree on them.
+Verdict CheckStore(const kv::Store& store, const History& history, uint64_t least, Rng& rng);
+
+// All ways of reading give `contents`. Nullopt, or what does not.
+std::optional<std::string> CheckAllReads(const kv::Store& store, const History& history,
+                                         const Pairs& contents, Rng& rng);
+
+// Of a store and the harness's own probe: it can be written, read and synced.
+std::optional<std::string> CheckAcceptsWrites(kv::Store& store, uint64_t last);
+
+// Whether the message of a refused open names a file of the store.
+bool NamesAFile(const Status& status);
+
+}  // namespace aidb::sim

@@ -1,0 +1,71 @@
+#pragma once
+
+// The work of one process: it opens the store, writes and reads with several fibers, closes,
+// opens again.
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "aidb/io/sim/world.h"
+#include "aidb/kv/store.h"
+
+#include "tests/sim/history.h"
+#include "tests/sim/plan.h"
+
+namespace aidb::sim {
+
+inline constexpr std::string_view kDirectory = "db";
+
+struct WorkCounts {
+  uint64_t flushes = 0;
+  uint64_t compactions = 0;
+  uint64_t scans = 0;
+  uint64_t refused_writes = 0;
+};
+
+// Thread safety: none; its fibers share it.
+// Lifetime: borrows all that it is given.
+class Workload {
+ public:
+  Workload(io::SimWorld& world, const Plan& plan, History& history)
+      : world_(world), plan_(plan), history_(history) {}
+
+  // The body of the world's first fiber.
+  void Main();
+  // What an open store answered wrongly; nullopt when all was well.
+  const std::optional<std::string>& complaint() const { return complaint_; }
+  const WorkCounts& counts() const { return counts_; }
+  // Since when nobody syncs in the background, because no store is open; Never while one is.
+  Instant unwatched_since() const { return unwatched_since_; }
+
+ private:
+  bool Healthy() const { return plan_.kind == RunKind::kCrash; }
+  Instant Now() const { return world_.scheduler().PeekNow(); }
+  void Complain(std::string what);
+  bool LiveOnce(int life);
+  // After Open: what was unknown is known now.
+  bool TakeStock(kv::Store& store, Rng& rng);
+  void WriterMain(kv::Store& store, int writer, int batches, Rng rng);
+  std::vector<Operation> DrawBatch(Rng& rng, int writer);
+  void ReaderMain(kv::Store& store, const bool& stop, Rng rng);
+  void ReadOnce(kv::Store& store, Rng& rng);
+  void ReadSnapshot(kv::Store& store, Rng& rng);
+  void Disturb(kv::Store& store, Rng& rng);
+  void End(std::unique_ptr<kv::Store> store, bool writers_done, Rng& rng);
+  // Whether an error may be: always with faults, never without but for a store that closes.
+  void Expect(const Status& status, std::string_view call);
+
+  io::SimWorld& world_;
+  const Plan& plan_;
+  History& history_;
+  std::optional<std::string> complaint_;
+  WorkCounts counts_;
+  uint64_t tokens_ = 0;
+  bool closing_ = false;
+  Instant unwatched_since_{0};
+};
+
+}  // namespace aidb::sim
