@@ -168,6 +168,7 @@ class Engine final : public kv::Store, public kv::ConditionalWriter, private jou
   Status OpenLocked(OpenReport& report);
   Status OpenNew(OpenReport& report);
   Status OpenExisting(ManifestFound found, OpenReport& report);
+  Status ContinueManifest(ManifestFound found) AIDB_EXCLUDES(manifest_mu_);
   Status OpenReadOnly(const ManifestFound& found, OpenReport& report);
   Status BuildVersion(const ManifestState& state);
   Status CheckTablesPresent(const ManifestState& state) const;

@@ -117,19 +117,29 @@ Status Engine::OpenExisting(ManifestFound found, OpenReport& report) {
     floor.clean_end = journal::DurableEnd{found.state.clean_shutdown->number,
                                           found.state.clean_shutdown->size_bytes};
   }
+  // After a kill the newest edit may be in the page cache alone. Recovery goes by it, and makes
+  // logs durable without those below the floor: so the manifest must be durable first.
+  const bool clean = found.state.clean_shutdown.has_value();
+  if (!clean) AIDB_RETURN_IF_ERROR(ContinueManifest(std::move(found)));
   AIDB_RETURN_IF_ERROR(StartJournal(floor, report));
+  if (clean) AIDB_RETURN_IF_ERROR(ContinueManifest(std::move(found)));
   const std::shared_ptr<const ReadState> state = CurrentState();
   VersionEdit edit;
   edit.log_floor =
       state->sealed.empty() ? state->active.log_number : state->sealed.back().log_number;
   {
     MutexLock lock(manifest_mu_);
-    AIDB_ASSIGN_OR_RETURN(manifest_,
-                          Manifest::Continue(env_.files, directory_, *numbers_, std::move(found)));
     AIDB_RETURN_IF_ERROR(manifest_->Append(edit));
   }
   AIDB_RETURN_IF_ERROR(RemoveOrphans(report));
   StartBackground();
+  return {};
+}
+
+Status Engine::ContinueManifest(ManifestFound found) {
+  MutexLock lock(manifest_mu_);
+  AIDB_ASSIGN_OR_RETURN(manifest_,
+                        Manifest::Continue(env_.files, directory_, *numbers_, std::move(found)));
   return {};
 }
 

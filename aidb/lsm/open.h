@@ -34,7 +34,7 @@ struct OpenedStore {
 //
 // kUnavailable "already open by pid N"; kInvalidArgument for options, a store that is missing or
 // must not be there, or files of a newer version; kCorruption naming file and offset: then
-// nothing was changed.
+// nothing was changed, but that a manifest of a store that was not closed may have been copied.
 //
 // Lifetime: what `env` refers to outlives the store and every handle it gave out.
 Result<OpenedStore> OpenStore(const io::Env& env, std::string_view directory,
