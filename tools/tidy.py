@@ -56,6 +56,7 @@ def calls(*names):
 
 POSIX = 'aidb/io/posix/*'
 FIBER_STACKS = 'aidb/io/sim/fiber_stacks.cc'  # Maps stacks with a guard page; no file.
+USER_FILES = 'apps/aidb/streams.cc'  # Links, pipes and terminals, which a FileSystem refuses.
 SYNC = ('aidb/base/sync.h', 'aidb/base/sync.cc', 'aidb/base/sync_test.cc')
 BANS = (
     Ban(r'\bstd::(?:recursive_|timed_|shared_|recursive_timed_)?mutex\b|\bstd::(?:lock_guard|'
@@ -86,10 +87,10 @@ BANS = (
               'posix_fallocate', 'flock',
               'fcntl', 'ioctl', 'io_uring_\\w+')
         + r'|\bstd::rename\s*\(|#include <(?:fcntl\.h|unistd\.h|sys/\w+\.h|dirent\.h)>',
-        'io::FileSystem', kinds=DRIVERS, files=(POSIX, FIBER_STACKS)),
+        'io::FileSystem', kinds=DRIVERS, files=(POSIX, FIBER_STACKS, USER_FILES)),
     Ban(r'\bstd::(?:filesystem|[io]?fstream)\b|#include <(?:filesystem|fstream)>|'
         r'\b(?:std::)?fopen\b',
-        'io::FileSystem', kinds=(*ALL_TESTS, 'examples'), files=(POSIX,)),
+        'io::FileSystem', kinds=(*ALL_TESTS, 'examples'), files=(POSIX, USER_FILES)),
     Ban(calls('socket', 'accept4?', 'connect', 'listen', 'recv', 'sendmsg', 'recvmsg',
               'epoll_\\w+', 'poll', 'eventfd'),
         'the network adapter of the server', kinds=DRIVERS),
@@ -228,6 +229,8 @@ class Tree:
 
     def kind(self, path):
         top = path.split('/')[0]
+        if top == 'apps' and re.search(r'_test\.(?:cc|h)$', path):
+            return UNIT
         if top != 'aidb':
             return top
         if path.startswith('aidb/testing/'):

@@ -1,0 +1,212 @@
+// The short commands: put, get, delete, scan, count, stats.
+
+#include "apps/aidb/commands.h"
+
+#include <algorithm>
+#include <utility>
+
+#include <fmt/format.h>
+
+#include "apps/aidb/text.h"
+
+namespace aidb::cli {
+namespace {
+
+Result<std::string> ReadAll(Input& input, uint64_t bytes_max) {
+  std::string all;
+  char buffer[65'536];
+  for (;;) {
+    AIDB_ASSIGN_OR_RETURN(const size_t count, input.Read(buffer));
+    if (count > bytes_max - all.size()) {
+      return InvalidArgument(fmt::format("the value on {} is longer than {} bytes", input.name(),
+                                         WithCommas(bytes_max)));
+    }
+    all.append(buffer, count);
+    if (count < sizeof buffer) return all;
+  }
+}
+
+// Closes the store, so that what failed there is told, and ends with `code`.
+Result<ExitCode> Ended(DB& db, ExitCode code) {
+  AIDB_RETURN_IF_ERROR(db.Close());
+  return code;
+}
+
+Status Say(const Context& context, std::string_view text, const std::string& json) {
+  return context.out.Write(context.json() ? json + "\n" : std::string(text));
+}
+
+}  // namespace
+
+Result<ExitCode> Put(const Context& context, const PutOptions& options) {
+  AIDB_ASSIGN_OR_RETURN(const std::string key, Argument(options.key, options.escaped));
+  std::string value;
+  if (options.value) {
+    AIDB_ASSIGN_OR_RETURN(value, Argument(*options.value, options.escaped));
+  } else {
+    AIDB_ASSIGN_OR_RETURN(Input input, Input::Open("-"));
+    AIDB_ASSIGN_OR_RETURN(value, ReadAll(input, Options().batch_bytes_max));
+  }
+  AIDB_ASSIGN_OR_RETURN(const auto db, OpenToWrite(context, StoreMode::kCreateIfMissing));
+  AIDB_RETURN_IF_ERROR(db->Put(key, value, context.write_options()));
+  AIDB_RETURN_IF_ERROR(Say(context, "", R"({"ok":true})"));
+  return Ended(*db, ExitCode::kOk);
+}
+
+Result<ExitCode> Get(const Context& context, const KeyOptions& options) {
+  AIDB_ASSIGN_OR_RETURN(const std::string key, Argument(options.key, options.escaped));
+  AIDB_ASSIGN_OR_RETURN(const auto db, OpenToRead(context));
+  AIDB_ASSIGN_OR_RETURN(const std::optional<std::string> value, db->Get(key));
+  if (context.json()) {
+    std::string json = "{";
+    AppendJsonField(json, "key", key);
+    json += fmt::format(",\"found\":{}", value.has_value());
+    if (value) {
+      json += ',';
+      AppendJsonField(json, "value", *value);
+    }
+    AIDB_RETURN_IF_ERROR(context.out.Write(json + "}\n"));
+  } else if (value) {
+    AIDB_RETURN_IF_ERROR(context.out.Write(*value));
+    if (context.out.is_terminal()) AIDB_RETURN_IF_ERROR(context.out.Write("\n"));
+  } else {
+    fmt::print(stderr, "aidb: key '{}' not found\n", Escape(key));
+  }
+  return Ended(*db, value ? ExitCode::kOk : ExitCode::kNo);
+}
+
+Result<ExitCode> Delete(const Context& context, const KeyOptions& options) {
+  AIDB_ASSIGN_OR_RETURN(const std::string key, Argument(options.key, options.escaped));
+  AIDB_ASSIGN_OR_RETURN(const auto db, OpenToWrite(context, StoreMode::kMustExist));
+  AIDB_RETURN_IF_ERROR(db->Delete(key, context.write_options()));
+  AIDB_RETURN_IF_ERROR(Say(context, "", R"({"ok":true})"));
+  return Ended(*db, ExitCode::kOk);
+}
+
+Result<ExitCode> Scan(const Context& context, const ScanCommandOptions& options) {
+  AIDB_ASSIGN_OR_RETURN(const Range range, Range::Make(options.range));
+  AIDB_ASSIGN_OR_RETURN(const auto db, OpenToRead(context));
+  Iterator it = db->Scan(range.scan_options());
+  for (uint64_t shown = 0; it.Valid() && (!options.limit || shown < *options.limit); ++shown) {
+    std::string line;
+    if (context.json()) {
+      line = "{";
+      AppendJsonField(line, "key", it.key());
+      if (!options.keys_only) {
+        line += ',';
+        AppendJsonField(line, "value", it.value());
+      }
+      line += '}';
+    } else {
+      line = Escape(it.key());
+      if (!options.keys_only) line += '\t' + Escape(it.value());
+    }
+    AIDB_RETURN_IF_ERROR(context.out.Write(line + "\n"));
+    it.Next();
+  }
+  AIDB_RETURN_IF_ERROR(it.status());
+  return Ended(*db, ExitCode::kOk);
+}
+
+Result<ExitCode> CountKeys(const Context& context, const RangeOptions& options) {
+  AIDB_ASSIGN_OR_RETURN(const Range range, Range::Make(options));
+  AIDB_ASSIGN_OR_RETURN(const auto db, OpenToRead(context));
+  uint64_t count = 0;
+  Iterator it = db->Scan(range.scan_options());
+  for (; it.Valid(); it.Next()) ++count;
+  AIDB_RETURN_IF_ERROR(it.status());
+  AIDB_RETURN_IF_ERROR(
+      Say(context, fmt::format("{}\n", count), fmt::format("{{\"count\":{}}}", count)));
+  return Ended(*db, ExitCode::kOk);
+}
+
+namespace {
+
+struct Figure {
+  std::string_view name;
+  uint64_t value;
+  std::string_view unit = {};
+};
+
+std::vector<Figure> FiguresOf(const StoreStats& stats) {
+  return {{"sequence", ToNumber(stats.sequence)},
+          {"durable_sequence", ToNumber(stats.durable_sequence)},
+          {"snapshots", stats.snapshots},
+          {"writes", stats.writes},
+          {"gets", stats.gets},
+          {"scans", stats.scans},
+          {"bytes_written_by_user", stats.bytes_written_by_user, "bytes"},
+          {"flushes", stats.flushes},
+          {"compactions", stats.compactions},
+          {"write_delays", stats.write_delays},
+          {"write_delay_us", stats.write_delay_us, "us"},
+          {"memtable_bytes", stats.memtable_bytes, "bytes"},
+          {"memtable_count", stats.memtable_count},
+          {"cache_bytes", stats.cache_bytes, "bytes"},
+          {"cache_hits", stats.cache_hits},
+          {"cache_misses", stats.cache_misses},
+          {"filter_useful", stats.filter_useful},
+          {"filter_false", stats.filter_false},
+          {"log_bytes", stats.log_bytes, "bytes"},
+          {"table_bytes", stats.table_bytes, "bytes"}};
+}
+
+std::string StatsAsText(const StoreStats& stats) {
+  std::string text = fmt::format("{:<22} {}\n{:<22} {}\n", "backend", stats.backend, "durability",
+                                 stats.durability);
+  for (const Figure& figure : FiguresOf(stats)) {
+    text += fmt::format("{:<22} {}", figure.name, WithCommas(figure.value));
+    if (!figure.unit.empty()) text += fmt::format(" {}", figure.unit);
+    text += '\n';
+  }
+  if (!stats.background_error.empty()) {
+    text += fmt::format("{:<22} {}\n", "background_error", stats.background_error);
+  }
+  const auto empty = [](const kv::LevelStats& level) {
+    return level.tables == 0 && level.bytes_read == 0 && level.bytes_written == 0;
+  };
+  if (std::ranges::all_of(stats.levels, empty)) return text;
+  text += "level  tables           bytes          target  score            read         written\n";
+  for (const kv::LevelStats& level : stats.levels) {
+    if (empty(level)) continue;
+    text += fmt::format("{:>5}  {:>6}  {:>14}  {:>14}  {:>5.2f}  {:>14}  {:>14}\n", level.level,
+                        WithCommas(level.tables), WithCommas(level.size_bytes),
+                        WithCommas(level.target_bytes), level.score, WithCommas(level.bytes_read),
+                        WithCommas(level.bytes_written));
+  }
+  return text;
+}
+
+std::string StatsAsJson(const StoreStats& stats) {
+  std::string json = "{";
+  AppendJsonField(json, "backend", stats.backend);
+  json += ',';
+  AppendJsonField(json, "durability", stats.durability);
+  for (const Figure& figure : FiguresOf(stats)) {
+    json += fmt::format(",\"{}\":{}", figure.name, figure.value);
+  }
+  json += ',';
+  AppendJsonField(json, "background_error", stats.background_error);
+  json += ",\"levels\":[";
+  for (const kv::LevelStats& level : stats.levels) {
+    if (!json.ends_with('[')) json += ',';
+    json +=
+        fmt::format(R"({{"level":{},"tables":{},"size_bytes":{},"target_bytes":{},"score":{:.4f},)"
+                    R"("bytes_read":{},"bytes_written":{}}})",
+                    level.level, level.tables, level.size_bytes, level.target_bytes, level.score,
+                    level.bytes_read, level.bytes_written);
+  }
+  return json + "]}";
+}
+
+}  // namespace
+
+Result<ExitCode> Stats(const Context& context) {
+  AIDB_ASSIGN_OR_RETURN(const auto db, OpenToRead(context));
+  const StoreStats stats = db->Stats();
+  AIDB_RETURN_IF_ERROR(Say(context, context.json() ? "" : StatsAsText(stats),
+                           context.json() ? StatsAsJson(stats) : ""));
+  return Ended(*db, ExitCode::kOk);
+}
+
+}  // namespace aidb::cli

@@ -1,0 +1,65 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "aidb/base/result.h"
+
+#include "apps/aidb/command.h"
+#include "apps/aidb/progress.h"
+#include "apps/aidb/records.h"
+
+// One function per command. Each opens the store, answers on context.out and closes the store;
+// an error ends it with nothing half said on standard error: main prints the status.
+
+namespace aidb::cli {
+
+struct PutOptions {
+  std::string key;
+  std::optional<std::string> value;  // Absent: all of standard input.
+  bool escaped = false;
+};
+Result<ExitCode> Put(const Context& context, const PutOptions& options);
+
+struct KeyOptions {
+  std::string key;
+  bool escaped = false;
+};
+Result<ExitCode> Get(const Context& context, const KeyOptions& options);
+Result<ExitCode> Delete(const Context& context, const KeyOptions& options);
+
+struct ScanCommandOptions {
+  RangeOptions range;
+  std::optional<uint64_t> limit;
+  bool keys_only = false;
+};
+Result<ExitCode> Scan(const Context& context, const ScanCommandOptions& options);
+Result<ExitCode> CountKeys(const Context& context, const RangeOptions& options);
+Result<ExitCode> Stats(const Context& context);
+
+struct ImportOptions {
+  std::string input = "-";
+  std::optional<RecordFormat> format;  // Absent: by the name of the input.
+  std::optional<std::string> key_template;
+  uint64_t batch_records = 1000;
+  uint64_t skip = 0;
+  std::optional<uint64_t> limit;
+  std::optional<std::string> acknowledge;
+  ProgressMode progress = ProgressMode::kAuto;
+};
+Result<ExitCode> Import(const Context& context, const ImportOptions& options);
+// Compares instead of writing: every record must be in the store, with exactly its value.
+Result<ExitCode> Verify(const Context& context, const ImportOptions& options);
+
+enum class ExportFormat : unsigned char { kNdjson, kTsv };
+struct ExportOptions {
+  std::string output = "-";
+  std::optional<ExportFormat> format;  // Absent: by the name of the output.
+  RangeOptions range;
+  ProgressMode progress = ProgressMode::kAuto;
+};
+Result<ExitCode> Export(const Context& context, const ExportOptions& options);
+
+}  // namespace aidb::cli

@@ -1,0 +1,100 @@
+#include "apps/aidb/progress.h"
+
+#include <algorithm>
+#include <cstdio>
+
+#include <fmt/format.h>
+
+#include "apps/aidb/streams.h"
+#include "apps/aidb/text.h"
+
+namespace aidb::cli {
+namespace {
+
+using std::chrono::milliseconds;
+
+constexpr Duration kBarInterval = milliseconds(100);
+constexpr Duration kLineInterval = milliseconds(1000);
+constexpr size_t kBarCharacters = 30;
+
+double Seconds(Duration duration) { return std::chrono::duration<double>(duration).count(); }
+
+}  // namespace
+
+Progress::Progress(Clock& clock, ProgressMode mode, std::string_view verb,
+                   std::optional<uint64_t> total_bytes)
+    : clock_(clock),
+      style_(StyleOf(mode)),
+      verb_(verb),
+      total_bytes_(total_bytes),
+      began_(clock.Now()),
+      next_(began_ + (style_ == Style::kBar ? kBarInterval : kLineInterval)) {}
+
+Progress::Style Progress::StyleOf(ProgressMode mode) {
+  if (mode == ProgressMode::kNever) return Style::kNone;
+  if (StandardErrorIsTerminal()) return Style::kBar;
+  return mode == ProgressMode::kAlways ? Style::kLines : Style::kNone;
+}
+
+void Progress::Update(uint64_t records, uint64_t bytes) {
+  if (style_ == Style::kNone) return;
+  const Instant now = clock_.Now();
+  if (now < next_) return;
+  next_ = now + (style_ == Style::kBar ? kBarInterval : kLineInterval);
+  Draw(records, bytes);
+}
+
+void Progress::Finish(uint64_t records, uint64_t bytes) {
+  if (style_ == Style::kNone) return;
+  Draw(records, bytes);
+  if (style_ == Style::kBar) std::fputs("\n", stderr);
+}
+
+std::string Progress::Line(uint64_t records, uint64_t bytes) const {
+  std::string line(verb_);
+  if (total_bytes_) {
+    const double done =
+        std::min(1.0, static_cast<double>(bytes) / static_cast<double>(*total_bytes_));
+    if (style_ == Style::kBar) {
+      const auto filled = static_cast<size_t>(done * kBarCharacters);
+      std::string bar(filled, '=');
+      if (filled < kBarCharacters) bar += '>';
+      line += fmt::format(" [{:<{}}]", bar, kBarCharacters);
+    }
+    line += fmt::format(" {:3.0f} %", done * 100);
+  }
+  line +=
+      fmt::format("  {} records  {}/s", WithCommas(records), WithCommas(Rate(records, elapsed())));
+  if (total_bytes_ && bytes > 0 && bytes < *total_bytes_) {
+    const double left = Seconds(elapsed()) * static_cast<double>(*total_bytes_ - bytes) /
+                        static_cast<double>(bytes);
+    const auto whole = static_cast<uint64_t>(left + 0.5);
+    line += fmt::format("  {}:{:02} left", whole / 60, whole % 60);
+  }
+  return line;
+}
+
+void Progress::Draw(uint64_t records, uint64_t bytes) const {
+  const std::string line = Line(records, bytes);
+  if (style_ == Style::kBar) {
+    // To the first column, the line, and whatever stood behind it erased (ECMA-48: EL).
+    fmt::print(stderr, "\r{}\x1b[K", line);
+  } else {
+    fmt::print(stderr, "{}\n", line);
+  }
+  std::fflush(stderr);
+}
+
+uint64_t Rate(uint64_t count, Duration elapsed) {
+  if (elapsed.count() <= 0) return 0;
+  return static_cast<uint64_t>(static_cast<double>(count) / Seconds(elapsed));
+}
+
+std::string DurationInWords(Duration duration) {
+  const double seconds = Seconds(duration);
+  if (seconds < 10) return fmt::format("{:.2f} s", seconds);
+  const auto whole = static_cast<uint64_t>(seconds);
+  return whole < 60 ? fmt::format("{} s", whole) : fmt::format("{}:{:02}", whole / 60, whole % 60);
+}
+
+}  // namespace aidb::cli
