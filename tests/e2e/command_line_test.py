@@ -1,0 +1,315 @@
+#!/usr/bin/env python3
+"""Runs the command line as a user does: every command, every exit code, every kind of error.
+
+    tests/e2e/command_line_test.py PATH_OF_AIDB [unittest arguments]
+"""
+
+import base64
+import json
+import pathlib
+import signal
+import subprocess
+import sys
+import tempfile
+import unittest
+
+AIDB = ''
+SAMPLE = pathlib.Path(__file__).resolve().parents[2] / 'examples/data/cities_sample.json'
+TEMPLATE = 'city:{country}:{name}#{n}'
+OK, NO, INVALID, FAILED, UNAVAILABLE = 0, 1, 2, 3, 4
+
+
+class CommandLine(unittest.TestCase):
+    def setUp(self):
+        directory = tempfile.TemporaryDirectory(prefix='aidb-e2e-')
+        self.addCleanup(directory.cleanup)
+        self.directory = pathlib.Path(directory.name)
+        self.db = self.directory / 'db'
+
+    def run_aidb(self, *arguments, stdin=b'', db=None):
+        return subprocess.run([AIDB, *map(str, arguments), '--db', str(db or self.db)],
+                              input=stdin, capture_output=True, check=False, timeout=300)
+
+    def ask(self, *arguments, code=OK, stdin=b'', db=None):
+        """What a command printed; fails when it ends otherwise, or complains although it is ok."""
+        done = self.run_aidb(*arguments, stdin=stdin, db=db)
+        self.assertEqual(done.returncode, code, done.stderr.decode(errors='replace'))
+        if code == OK:
+            self.assertEqual(done.stderr, b'')
+        return done.stdout
+
+    def complaint(self, *arguments, code, stdin=b'', db=None):
+        done = self.run_aidb(*arguments, stdin=stdin, db=db)
+        self.assertEqual(done.returncode, code, done)
+        return done.stderr.decode()
+
+    def write(self, name, content):
+        path = self.directory / name
+        path.write_bytes(content if isinstance(content, bytes) else content.encode())
+        return path
+
+    def import_sample(self, *arguments, **keywords):
+        return self.ask('import', SAMPLE, '--key-template', TEMPLATE, *arguments, **keywords)
+
+
+class SingleKeys(CommandLine):
+    def test_put_get_delete(self):
+        self.ask('put', 'city:paris', '2.1M')
+        self.assertEqual(self.ask('get', 'city:paris'), b'2.1M')
+        self.ask('put', 'city:paris', '', '--sync')
+        self.assertEqual(self.ask('get', 'city:paris'), b'')
+        self.ask('delete', 'city:paris')
+        self.assertIn("key 'city:paris' not found", self.complaint('get', 'city:paris', code=NO))
+        self.ask('delete', 'city:paris')
+
+    def test_values_are_bytes(self):
+        value = bytes(range(256)) * 300
+        self.ask('put', 'all', stdin=value)
+        self.assertEqual(self.ask('get', 'all'), value)
+        self.ask('put', r'k\x00\xff', r'\\\t\n', '--escaped')
+        self.assertEqual(self.ask('get', r'k\x00\xFF', '--escaped'), b'\\\t\n')
+        self.assertEqual(self.ask('put', r'plain\x', 'v'), b'')
+        self.assertIn('is no escape', self.complaint('put', r'a\x', 'v', '--escaped', code=INVALID))
+
+    def test_json_answers(self):
+        self.ask('put', r'k\xff', r'v\x00"', '--escaped')
+        got = json.loads(self.ask('get', r'k\xff', '--escaped', '--output', 'json'))
+        self.assertEqual(base64.b64decode(got['key_base64']), b'k\xff')
+        self.assertEqual((got['found'], got['value']), (True, 'v\0"'))
+        missing = json.loads(self.ask('get', 'none', '--output', 'json', code=NO))
+        self.assertEqual(missing, {'key': 'none', 'found': False})
+        self.assertEqual(json.loads(self.ask('put', 'a', 'b', '--output', 'json')), {'ok': True})
+        self.assertEqual(json.loads(self.ask('delete', 'a', '--output', 'json')), {'ok': True})
+
+    def test_both_backends_and_only_their_own_directory(self):
+        other = self.directory / 'rocks'
+        if 'no rocksdb backend' in self.run_aidb('put', 'a', '1', '--backend', 'rocksdb',
+                                                 db=other).stderr.decode():
+            return  # A build without it; the unit tests check what it says.
+        self.assertEqual(self.ask('get', 'a', '--backend', 'rocksdb', db=other), b'1')
+        self.assertIn('of the rocksdb backend', self.complaint('get', 'a', code=INVALID, db=other))
+
+
+class Ranges(CommandLine):
+    def setUp(self):
+        super().setUp()
+        lines = ''.join(f'{key}\t{key.upper()}\n' for key in ('a', 'b:1', 'b:2', 'b:3', 'c'))
+        self.ask('import', '--format', 'tsv', stdin=lines.encode())
+
+    def keys(self, *arguments):
+        return self.ask('scan', '--keys-only', *arguments).decode().split()
+
+    def test_scan(self):
+        self.assertEqual(self.ask('scan', '--to', 'b:2'), b'a\tA\nb:1\tB:1\n')
+        self.assertEqual(self.keys('--prefix', 'b:'), ['b:1', 'b:2', 'b:3'])
+        self.assertEqual(self.keys('--from', 'b:2', '--to', 'c'), ['b:2', 'b:3'])
+        self.assertEqual(self.keys('--reverse', '--limit', '2'), ['c', 'b:3'])
+        self.assertEqual(self.keys('--prefix', 'b:', '--reverse', '--to', 'b:3'), ['b:2', 'b:1'])
+        self.assertEqual(self.keys('--from', r'\x62:2', '--escaped', '--limit', '1'), ['b:2'])
+        self.assertEqual(self.keys('--limit', '0'), [])
+        self.assertEqual(self.keys('--prefix', 'x'), [])
+
+    def test_scan_as_json(self):
+        lines = self.ask('scan', '--prefix', 'b:', '--output', 'json').splitlines()
+        self.assertEqual([json.loads(line) for line in lines],
+                         [{'key': f'b:{n}', 'value': f'B:{n}'} for n in (1, 2, 3)])
+        lines = self.ask('scan', '--limit', '1', '--keys-only', '--output', 'json').splitlines()
+        self.assertEqual([json.loads(line) for line in lines], [{'key': 'a'}])
+
+    def test_count(self):
+        self.assertEqual(self.ask('count'), b'5\n')
+        self.assertEqual(self.ask('count', '--prefix', 'b:', '--from', 'b:2'), b'2\n')
+        self.assertEqual(json.loads(self.ask('count', '--output', 'json')), {'count': 5})
+
+    def test_stats(self):
+        text = self.ask('stats').decode()
+        self.assertRegex(text, r'(?m)^backend +native$')
+        stats = json.loads(self.ask('stats', '--output', 'json'))
+        self.assertEqual(stats['backend'], 'native')
+        self.assertEqual(stats['sequence'], 5)
+        self.assertEqual(stats['background_error'], '')
+        self.assertEqual(sum(level['tables'] for level in stats['levels']), 1)
+
+
+class ImportAndExport(CommandLine):
+    def test_real_records_come_back_as_they_were(self):
+        self.assertIn(b'imported', self.import_sample())
+        cities = json.loads(SAMPLE.read_bytes())
+        self.assertEqual(self.ask('count'), f'{len(cities)}\n'.encode())
+        scanned = [json.loads(line) for line in
+                   self.ask('scan', '--output', 'json').splitlines()]
+        expected = {f"city:{city['country']}:{city['name']}#{number}": city
+                    for number, city in enumerate(cities, 1)}
+        self.assertEqual({pair['key']: json.loads(pair['value']) for pair in scanned}, expected)
+        keys = [pair['key'].encode() for pair in scanned]
+        self.assertEqual(keys, sorted(keys))
+        self.assertIn(b'0 missing, 0 different', self.import_sample('--verify'))
+
+    def test_any_bytes_survive_export_and_import(self):
+        pairs = {bytes([n]) * (n % 5): bytes([255 - n, n]) * (n % 7) for n in range(256)}
+        lines = b''.join(b'{"key_base64":"%s","value_base64":"%s"}\n' % (
+            base64.b64encode(key), base64.b64encode(value)) for key, value in pairs.items())
+        self.ask('import', stdin=lines)
+        for name in ('out.ndjson', 'out.tsv'):
+            path, other = self.directory / name, self.directory / (name + '.db')
+            self.assertIn(b'exported', self.ask('export', path))
+            self.ask('import', path, db=other)
+            self.assertEqual(self.ask('scan', db=other), self.ask('scan'))
+            self.assertEqual(self.ask('export', db=other), self.ask('export'))
+            self.ask('import', path, '--verify', db=other)
+        for line in self.ask('export').splitlines():
+            self.assertEqual(len(json.loads(line)), 2)
+        self.assertEqual(self.ask('count'), f'{len(pairs)}\n'.encode())
+
+    def test_export_takes_a_range(self):
+        self.import_sample()
+        french = self.ask('export', '--prefix', 'city:FR:').splitlines()
+        self.assertEqual(len(french), int(self.ask('count', '--prefix', 'city:FR:')))
+        self.assertGreater(len(french), 5)
+
+    def test_skip_limit_and_acknowledgements(self):
+        acknowledged = self.directory / 'acknowledged'
+        self.import_sample('--batch', '30', '--limit', '100', '--acknowledge', acknowledged)
+        self.assertEqual(acknowledged.read_text().split(), ['30', '60', '90', '100'])
+        self.assertEqual(self.ask('count'), b'100\n')
+        done = json.loads(self.import_sample('--skip', '100', '--output', 'json'))
+        total = len(json.loads(SAMPLE.read_bytes()))
+        self.assertEqual((done['records'], done['last_record']), (total - 100, total))
+        self.import_sample('--verify')
+        text = self.import_sample('--limit', '3', '--batch', '1', '--acknowledge', '-').decode()
+        self.assertEqual(text.split()[:3], ['1', '2', '3'])
+
+    def test_csv(self):
+        csv = self.write('c.csv', 'city,people\r\n"Paris, FR",2\r\nBonn,"say ""x"""\r\n')
+        self.ask('import', csv, '--key-template', '{city}')
+        self.assertEqual(json.loads(self.ask('get', 'Paris, FR')),
+                         {'city': 'Paris, FR', 'people': '2'})
+        self.assertEqual(json.loads(self.ask('get', 'Bonn'))['people'], 'say "x"')
+
+    def test_verify_says_what_is_missing_and_different(self):
+        self.import_sample()
+        key = self.ask('scan', '--keys-only', '--limit', '2').decode().splitlines()
+        self.ask('delete', key[0])
+        self.ask('put', key[1], 'other')
+        done = self.run_aidb('import', SAMPLE, '--key-template', TEMPLATE, '--verify')
+        self.assertEqual(done.returncode, NO)
+        self.assertIn('1 missing, 1 different', done.stdout.decode())
+        self.assertIn(f"key '{key[0]}' is missing", done.stderr.decode())
+        self.assertIn(f"key '{key[1]}' has another value", done.stderr.decode())
+
+    def test_a_bad_record_is_named_and_those_before_it_are_kept(self):
+        path = self.write('bad.ndjson', '{"key":"a","value":"1"}\n\n{"key":"b","value":2\n')
+        self.assertIn(f'{path}, line 3, record 2: no JSON',
+                      self.complaint('import', path, code=INVALID))
+        self.assertEqual(self.ask('scan'), b'a\t1\n')
+        error = json.loads(self.complaint('import', path, '--output', 'json', code=INVALID))
+        self.assertEqual(error['error']['code'], 'invalid argument')
+
+    def test_progress_lines(self):
+        done = self.run_aidb('import', SAMPLE, '--key-template', TEMPLATE, '--progress', 'always')
+        self.assertRegex(done.stderr.decode(), r'^importing 100 %  \d+ records  [\d,]+/s\n$')
+
+
+class Errors(CommandLine):
+    def test_wrong_command_lines(self):
+        for arguments, said in (
+                ((), 'subcommand is required'),
+                (('bogus',), "no command or option 'bogus'"),
+                (('get',), 'key is required'),
+                (('get', 'a', 'b'), 'not expected'),
+                (('scan', '--limit', 'x'), '--limit'),
+                (('get', 'a', '--output', 'xml'), 'xml not in'),
+                (('get', 'a', '--backend', 'memory'), 'memory not in'),
+                (('import', '--batch', '0'), '--batch'),
+                (('import', '--key-template', '{a'), 'without its partner'),
+                (('import', '--key-template', 'x', '--format', 'csv'), 'has no field')):
+            with self.subTest(arguments=arguments):
+                self.assertIn(said, self.complaint(*arguments, code=INVALID))
+        done = subprocess.run([AIDB, 'get', 'a'], capture_output=True, check=False)
+        self.assertEqual(done.returncode, INVALID)
+        self.assertIn(b'--db PATH', done.stderr)
+
+    def test_help_shows_examples_and_exit_codes(self):
+        text = self.ask('--help').decode()
+        self.assertIn('Examples:', text)
+        self.assertIn('Exit codes:', text)
+        for command in ('put', 'get', 'delete', 'scan', 'count', 'import', 'export', 'stats'):
+            self.assertIn(f'\n  {command} ', text)
+            self.assertIn('Usage: aidb ' + command, self.ask(command, '--help').decode())
+        self.assertRegex(self.ask('--version').decode(), r'^aidb \d+\.\d+\.\d+\n$')
+
+    def test_a_store_that_is_not_there(self):
+        for command in (('get', 'a'), ('delete', 'a'), ('scan',), ('count',), ('export',),
+                        ('stats',)):
+            with self.subTest(command=command):
+                self.assertIn('there is no store here', self.complaint(*command, code=INVALID))
+                self.assertFalse(self.db.exists())
+        self.assertIn('open ', self.complaint('import', self.directory / 'none', code=INVALID))
+        error = json.loads(self.complaint('count', '--output', 'json', code=INVALID))
+        self.assertIn('there is no store here', error['error']['message'])
+
+    def test_a_damaged_store(self):
+        self.import_sample()
+        table = next(self.db.glob('*.sst'))
+        damaged = bytearray(table.read_bytes())
+        damaged[100] ^= 1
+        table.write_bytes(damaged)
+        self.assertIn(table.name, self.complaint('scan', code=FAILED))
+
+    def test_a_store_in_use_names_the_process(self):
+        with subprocess.Popen([AIDB, 'import', '-', '--batch', '1', '--acknowledge', '-', '--db',
+                               self.db], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as importer:
+            self.send_one(importer)
+            for command in (('get', 'a'), ('put', 'a', '2'), ('stats',)):
+                with self.subTest(command=command):
+                    self.assertIn(f'already open by pid {importer.pid}',
+                                  self.complaint(*command, code=UNAVAILABLE))
+            importer.stdin.close()
+            self.assertEqual(importer.wait(), OK)
+        self.assertEqual(self.ask('get', 'a'), b'1')
+
+    def send_one(self, importer):
+        importer.stdin.write(b'{"key":"a","value":"1"}\n' + b'\n' * 300_000)  # Fills its buffer.
+        importer.stdin.flush()
+        self.assertEqual(importer.stdout.readline(), b'1\n')
+
+    def test_what_is_acknowledged_survives_a_kill(self):
+        with subprocess.Popen([AIDB, 'import', '-', '--batch', '1', '--acknowledge', '-', '--db',
+                               self.db], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as importer:
+            self.send_one(importer)
+            importer.kill()
+            self.assertEqual(importer.wait(), -signal.SIGKILL)
+        self.assertEqual(self.run_aidb('get', 'a').stdout, b'1')
+        self.assertEqual(self.ask('count'), b'1\n')
+
+    def test_an_interrupt_ends_the_import_in_order(self):
+        with subprocess.Popen([AIDB, 'import', '-', '--batch', '1', '--acknowledge', '-', '--db',
+                               self.db], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                              stderr=subprocess.PIPE) as importer:
+            self.send_one(importer)
+            importer.send_signal(signal.SIGINT)
+            importer.stdin.write(b'{"key":"b","value":"2"}\n')
+            importer.stdin.close()
+            self.assertIn(b'continue with --skip', importer.stderr.read())
+            self.assertEqual(importer.wait(), UNAVAILABLE)
+        self.assertEqual(self.ask('get', 'a'), b'1')
+
+    def test_a_reader_that_has_enough(self):
+        self.import_sample()
+        self.ask('put', 'long', stdin=b'x' * 1_000_000)  # More than a pipe holds.
+        with subprocess.Popen([AIDB, 'scan', '--db', self.db], stdout=subprocess.PIPE,
+                              stderr=subprocess.PIPE) as scan:
+            scan.stdout.readline()
+            scan.stdout.close()
+            self.assertEqual(scan.stderr.read(), b'')
+            self.assertEqual(scan.wait(), OK)
+        with open('/dev/full', 'wb') as full:
+            done = subprocess.run([AIDB, 'scan', '--db', self.db], stdout=full,
+                                  stderr=subprocess.PIPE, check=False)
+        self.assertEqual(done.returncode, UNAVAILABLE)
+        self.assertIn(b'write standard output: No space left', done.stderr)
+
+
+if __name__ == '__main__':
+    AIDB = sys.argv.pop(1)
+    unittest.main()
