@@ -62,8 +62,9 @@ Status Journal::WaitDurable(RecordId id, Instant deadline) {
     }
     Status status = DriveUnlocked(Goal::kSync);
     if (!status.ok() && !durable()) {
-      return IoError("record " + std::to_string(ToNumber(id)) +
-                     " is published but not yet durable: " + std::string(status.message()));
+      return Status(status.code(),
+                    "record " + std::to_string(ToNumber(id)) +
+                        " is published but not yet durable: " + std::string(status.message()));
     }
   }
   return {};

@@ -2,8 +2,6 @@
 
 #include <algorithm>
 #include <cstdio>
-#include <fstream>
-#include <iterator>
 #include <map>
 #include <string>
 #include <thread>
@@ -11,75 +9,10 @@
 
 #include <gtest/gtest.h>
 
-#include "aidb/io/faulty/faulty_file_system.h"
-#include "aidb/io/posix/posix_env.h"
-#include "aidb/journal/numbered_files_for_test.h"
-#include "aidb/journal/toy_framing.h"
-#include "aidb/testing/status_matchers.h"
-#include "aidb/testing/temp_directory.h"
+#include "aidb/journal/journal_for_test.h"
 
 namespace aidb::journal {
 namespace {
-
-std::string ReadFile(const std::string& path) {
-  std::ifstream file(path, std::ios::binary);
-  return {std::istreambuf_iterator<char>(file), {}};
-}
-void WriteFile(const std::string& path, std::string_view bytes) {
-  std::ofstream(path, std::ios::binary | std::ios::trunc)
-      .write(bytes.data(), static_cast<long>(bytes.size()));
-}
-
-// A journal in a directory, opened again and again.
-class JournalTest : public ::testing::Test {
- protected:
-  JournalTest() {
-    options_.directory = directory_.path();
-    options_.ring_bytes = 64 << 10;
-    options_.file_bytes = 256 << 10;
-    options_.record_bytes_max = 1 << 20;
-  }
-
-  Status Open() {
-    replayed_.clear();
-    auto opened = Journal::Open(
-        {files_, posix_.env().clock, posix_.env().executor, posix_.env().random, log_}, framing_,
-        names_, options_, floor_,
-        [&](uint64_t, RecordId first, uint32_t ids, std::string_view payload) -> Status {
-          for (uint32_t i = 0; i < ids; ++i) replayed_[ToNumber(first) + i] = payload;
-          return {};
-        });
-    AIDB_RETURN_IF_ERROR(opened.status());
-    journal_ = std::move(opened->journal);
-    report_ = std::move(opened->report);
-    active_ = opened->active_number;
-    return {};
-  }
-  // The process dies: no Close, nothing synced.
-  void Kill() { journal_.reset(); }
-
-  RecordId Append(std::string_view payload, uint32_t ids = 1) {
-    auto appended = journal_->Append({.payload = payload, .ids = ids}, Instant::Never());
-    EXPECT_OK(appended);
-    if (!appended.ok()) return RecordId{0};
-    journal_->Publish(*appended);
-    return appended->last_id;
-  }
-  std::string LogPath(uint64_t number) const { return directory_.Join(names_.NameOf(number)); }
-
-  testing::TempDirectory directory_;
-  io::PosixEnv posix_;
-  io::FaultyFileSystem files_{posix_.env().files};
-  NullLogger log_;
-  ToyFraming framing_;
-  NumberedFiles names_{1};
-  JournalOptions options_;
-  RecoveryFloor floor_;
-  std::unique_ptr<Journal> journal_;
-  RecoveryReport report_;
-  uint64_t active_ = 0;
-  std::map<uint64_t, std::string> replayed_;
-};
 
 TEST_F(JournalTest, GivesBackWhatItTookAfterAKill) {
   ASSERT_OK(Open());
@@ -150,98 +83,6 @@ TEST_F(JournalTest, RollsOnDemandAndRetiresOldFiles) {
   EXPECT_EQ(replayed_, (std::map<uint64_t, std::string>{{2, "two"}}));
 }
 
-TEST_F(JournalTest, NamesAMissingFile) {
-  ASSERT_OK(Open());
-  Append("one");
-  Kill();
-  floor_ = {.number = active_, .first_id = RecordId{1}};
-  std::remove(LogPath(active_).c_str());
-  EXPECT_FAILS(Open(), StatusCode::kCorruption, "000001.log: is missing");
-}
-
-TEST_F(JournalTest, SeesEveryFlippedBitOfSyncedRecordsAndCutsNothing) {
-  ASSERT_OK(Open());
-  for (int i = 0; i < 5; ++i) Append("record " + std::to_string(i));
-  ASSERT_OK_AND_ASSIGN(const DurableEnd end, journal_->Close());
-  Kill();
-  floor_ = {.number = active_, .first_id = RecordId{1}, .clean_end = end};
-  const std::string path = LogPath(active_);
-  const std::string good = ReadFile(path);
-  for (size_t bit = 0; bit < end.offset * 8; ++bit) {
-    std::string bad = good;
-    bad[bit / 8] = static_cast<char>(bad[bit / 8] ^ (1 << (bit % 8)));
-    WriteFile(path, bad);
-    const Status status = Open();
-    ASSERT_FALSE(status.ok()) << "bit " << bit;
-    ASSERT_NE(status.message().find("000001.log"), std::string::npos) << status.ToString();
-    ASSERT_EQ(ReadFile(path), bad) << "bit " << bit;
-  }
-}
-
-TEST_F(JournalTest, TakesATailGarbledAnywhereAsTorn) {
-  ASSERT_OK(Open());
-  for (int i = 0; i < 3; ++i) Append("durable");
-  EXPECT_OK(journal_->Flush(Instant::Never()));
-  const uint64_t durable = journal_->active_offset();
-  for (int i = 0; i < 3; ++i) Append("not durable");
-  const uint64_t end = journal_->active_offset();
-  EXPECT_OK(journal_->Flush(Instant::Never()));
-  Kill();
-  const std::string good = ReadFile(LogPath(active_)).substr(0, end);
-  const std::string identity = ReadFile(directory_.Join("JOURNAL"));
-  for (uint64_t cut = durable; cut < end; cut += 3) {
-    for (const bool garbled : {false, true}) {
-      std::string bad = good.substr(0, cut);
-      if (garbled) bad.append(end - cut, '\xA5');
-      for (const auto& [number, unused] : std::map<int, int>{{2, 0}, {3, 0}, {4, 0}}) {
-        std::remove(LogPath(static_cast<uint64_t>(number)).c_str());
-      }
-      names_.~NumberedFiles();
-      new (&names_) NumberedFiles(2);
-      WriteFile(LogPath(1), bad);
-      WriteFile(directory_.Join("JOURNAL"), identity);
-      std::remove(directory_.Join("ring").c_str());  // Another boot, and the ring never got out.
-      ASSERT_OK(Open()) << cut << garbled;
-      EXPECT_GE(replayed_.size(), 3u);
-      EXPECT_LE(replayed_.size(), 6u);
-      Kill();
-    }
-  }
-}
-
-TEST_F(JournalTest, DrivesRecordsToANewFileWhenASyncFails) {
-  ASSERT_OK(Open());
-  Append("one");
-  EXPECT_OK(journal_->Flush(Instant::Never()));
-  files_.FailMatching(io::CallKind::kSyncData, "000001.log", 1, {});
-  Append("two");
-  Append("three");
-  EXPECT_OK(journal_->Flush(Instant::Never()));
-  EXPECT_EQ(journal_->durable_id(), RecordId{3});
-  EXPECT_EQ(journal_->stats().redrives, 1u);
-  Append("four");
-  EXPECT_OK(journal_->Flush(Instant::Never()));
-  EXPECT_EQ(files_.syncs_after_failure(), 0u);
-  Kill();
-  ASSERT_OK(Open());
-  EXPECT_EQ(replayed_.size(), 4u);
-  EXPECT_EQ(replayed_[4], "four");
-}
-
-TEST_F(JournalTest, StopsForGoodWhenTheReDriveFailsToo) {
-  ASSERT_OK(Open());
-  Append("one");
-  files_.FailMatching(io::CallKind::kSyncData, ".log", 1, {});
-  files_.FailMatching(io::CallKind::kSyncAll, ".log", 1, {});
-  EXPECT_FAILS(journal_->Flush(Instant::Never()), StatusCode::kIoError, "not yet durable");
-  EXPECT_FAILS(journal_->Append({.payload = "two"}, Instant::Never()), StatusCode::kUnavailable,
-               "reopen");
-  Kill();
-  files_.Heal();
-  ASSERT_OK(Open());
-  EXPECT_EQ(replayed_.size(), 1u);
-}
-
 TEST_F(JournalTest, TakesRecordsFromManyThreadsInOneOrder) {
   options_.strategy = FlushStrategy::Batched(100);
   ASSERT_OK(Open());
@@ -269,6 +110,215 @@ TEST_F(JournalTest, TakesRecordsFromManyThreadsInOneOrder) {
     EXPECT_EQ(std::stoi(payload.substr(colon + 1)), seen + 1);
     ++seen;
   }
+}
+
+TEST_F(JournalTest, KeepsRecordsOfManySmallFilesThroughAKill) {
+  options_.file_bytes = 300;  // More files than the ring's table names.
+  ASSERT_OK(Open());
+  for (int i = 1; i <= 60; ++i) Append("record " + std::to_string(i));
+  Kill();
+  ASSERT_OK(Open());
+  EXPECT_EQ(replayed_.size(), 60u);
+  EXPECT_EQ(replayed_[60], "record 60");
+}
+
+TEST_F(JournalTest, KeepsALargeRecordOfTheAsyncStrategyThroughAKill) {
+  ASSERT_OK(Open());
+  Append("before");
+  Append(std::string(20'000, 'l'));  // Above a quarter of the ring, and less than all of it.
+  Append("after");
+  Kill();
+  ASSERT_OK(Open());
+  EXPECT_EQ(replayed_.size(), 3u);
+  EXPECT_EQ(replayed_[2], std::string(20'000, 'l'));
+}
+
+TEST_F(JournalTest, TakesOverARingOfAnotherSize) {
+  for (const uint64_t ring_bytes : {64 << 10, 128 << 10, 64 << 10}) {
+    options_.ring_bytes = ring_bytes;
+    ASSERT_OK(Open());
+    Append("record");
+    Kill();
+  }
+  ASSERT_OK(Open());
+  EXPECT_EQ(replayed_.size(), 3u);
+}
+
+TEST_F(JournalTest, TakesOverTheRingWhereItCannotBeMappedAnyMore) {
+  ASSERT_OK(Open());
+  Append("one");
+  Kill();
+  files_.FailMatching(io::CallKind::kOpenRegion, "ring", 1,
+                      {.code = StatusCode::kResourceExhausted});
+  ASSERT_OK(Open());
+  EXPECT_FALSE(journal_->stats().ring_survives_kill);
+  EXPECT_EQ(replayed_.size(), 1u);
+}
+
+TEST_F(JournalTest, WritesBeforeItAcknowledgesWithoutASharedRing) {
+  files_.FailMatching(
+      io::CallKind::kOpenRegion, "ring", 1,
+      {.code = StatusCode::kResourceExhausted, .repeat = io::FaultRepeat::kForEver});
+  for (const FlushStrategy& strategy : {FlushStrategy::Async(), FlushStrategy::Batched(3),
+                                        FlushStrategy::Periodic(std::chrono::milliseconds(1))}) {
+    options_.strategy = strategy;
+    ASSERT_OK(Open());
+    const size_t before = replayed_.size();
+    const RecordId base = journal_->published_id();
+    for (int i = 0; i < 20; ++i) Append("record");
+    EXPECT_EQ(journal_->published_id(), base + 20);
+    EXPECT_GE(ReadFile(LogPath(active_)).size(), 20 * ToyFraming::kHeaderBytes);
+    Append(std::string(20'000, 'l'));
+    Kill();
+    std::remove(directory_.Join("ring").c_str());
+    ASSERT_OK(Open());
+    EXPECT_EQ(replayed_.size(), before + 21);
+    Kill();
+  }
+}
+
+TEST_F(JournalTest, SaysWhenNothingHoldsARecordButThisProcess) {
+  files_.FailMatching(io::CallKind::kOpenRegion, "ring", 1,
+                      {.code = StatusCode::kResourceExhausted});
+  ASSERT_OK(Open());
+  EXPECT_EQ(Append("one"), RecordId{1});
+  files_.FailMatching(
+      io::CallKind::kWrite, ".log", 1,
+      {.code = StatusCode::kResourceExhausted, .repeat = io::FaultRepeat::kForEver});
+  ASSERT_OK_AND_ASSIGN(const auto appended, journal_->Append({.payload = "two"}, Instant::Never()));
+  EXPECT_FALSE(journal_->Publish(appended));
+  EXPECT_FAILS(journal_->health(), StatusCode::kResourceExhausted, "injected");
+  EXPECT_FAILS(journal_->Append({.payload = "three"}, Instant::Never()),
+               StatusCode::kResourceExhausted, "injected");
+  files_.Heal();
+  Result<Journal::Appended> again = journal_->Append({.payload = "three"}, Instant::Never());
+  while (!again.ok()) again = journal_->Append({.payload = "three"}, Instant::Never());
+  EXPECT_EQ(again->first_id, RecordId{3});
+  EXPECT_TRUE(journal_->Publish(*again));
+  Kill();
+  ASSERT_OK(Open());
+  EXPECT_EQ(replayed_.size(), 3u);
+}
+
+TEST_F(JournalTest, TakesRecordsUpToEachLimit) {
+  ASSERT_OK(Open());
+  const size_t quarter = options_.ring_bytes / 4 - ToyFraming::kHeaderBytes;
+  const std::vector<size_t> sizes = {0, quarter - 1, quarter, quarter + 1,
+                                     options_.record_bytes_max};
+  for (const size_t size : sizes) Append(std::string(size, 's'));
+  EXPECT_FAILS(journal_->Append({.payload = std::string(options_.record_bytes_max + 1, 's')},
+                                Instant::Never()),
+               StatusCode::kInvalidArgument, "above the limit");
+  Kill();
+  ASSERT_OK(Open());
+  ASSERT_EQ(replayed_.size(), sizes.size());
+  for (size_t i = 0; i < sizes.size(); ++i) EXPECT_EQ(replayed_[i + 1].size(), sizes[i]);
+}
+
+TEST_F(JournalTest, HoldsBackAppendersWhenAllSlotsAreTaken) {
+  ASSERT_OK(Open());
+  std::vector<Journal::Appended> open;
+  while (true) {
+    const auto appended = journal_->Append({.payload = "x"}, posix_.env().clock.Now());
+    if (!appended.ok()) {
+      EXPECT_FAILS(appended, StatusCode::kResourceExhausted, "the log is full");
+      break;
+    }
+    open.push_back(*appended);
+  }
+  EXPECT_EQ(open.size(), 1022u);  // 1,024 slots, two of them for the ends of files.
+  std::reverse(open.begin() + 1, open.end());
+  std::thread others([&] {
+    for (size_t i = 1; i < open.size(); ++i) {
+      std::thread([this, one = open[i]] { EXPECT_TRUE(journal_->Publish(one)); }).detach();
+    }
+  });
+  others.join();
+  EXPECT_EQ(journal_->published_id(), RecordId{0});  // The first is missing.
+  EXPECT_TRUE(journal_->Publish(open[0]));
+  for (const Journal::Appended& one : open) {
+    while (journal_->published_id() < one.last_id) std::this_thread::yield();
+  }
+  EXPECT_EQ(Append("next"), RecordId{1023});
+}
+
+TEST_F(JournalTest, UndoesNothingWhenADeadlinePasses) {
+  ASSERT_OK(Open());
+  ASSERT_OK_AND_ASSIGN(const auto first, journal_->Append({.payload = "x"}, Instant::Never()));
+  std::vector<Journal::Appended> rest;
+  const std::string filler(8'000, 'f');
+  while (true) {  // Nothing is published, so nothing can be written and the ring fills.
+    const auto appended = journal_->Append({.payload = filler}, posix_.env().clock.Now());
+    if (!appended.ok()) break;
+    rest.push_back(*appended);
+  }
+  EXPECT_FAILS(journal_->Append({.payload = filler}, posix_.env().clock.Now()),
+               StatusCode::kResourceExhausted, "the log is full");
+  std::thread publisher([&] {
+    for (const auto& one : rest) EXPECT_TRUE(journal_->Publish(one));
+  });
+  EXPECT_TRUE(journal_->Publish(first));
+  publisher.join();
+  EXPECT_EQ(Append(filler), RecordId{rest.size() + 2});
+}
+
+TEST_F(JournalTest, SyncsOnceForManyWaiters) {
+  ASSERT_OK(Open());
+  for (int i = 0; i < 64; ++i) Append("record");
+  std::vector<std::thread> waiters;
+  for (uint64_t i = 1; i <= 64; ++i) {
+    waiters.emplace_back(
+        [this, i] { EXPECT_OK(journal_->WaitDurable(RecordId{i}, Instant::Never())); });
+  }
+  for (std::thread& waiter : waiters) waiter.join();
+  EXPECT_EQ(journal_->stats().syncs, 1u);
+  EXPECT_EQ(journal_->durable_id(), RecordId{64});
+}
+
+TEST_F(JournalTest, SyncsOldFilesWhenTheirOwnerNeverRetiresThem) {
+  options_.file_bytes = 400;
+  ASSERT_OK(Open());
+  for (int i = 0; i < 200; ++i) Append("record " + std::to_string(i));
+  EXPECT_GT(journal_->stats().syncs, 0u);
+  EXPECT_GT(journal_->durable_id(), RecordId{100});
+}
+
+TEST_F(JournalTest, ALargeBatchBeyondTheStrategysCountStopsNobody) {
+  options_.strategy = FlushStrategy::Batched(2);
+  ASSERT_OK(Open());
+  Append(std::string(20'000, 'l'), 1'000);
+  EXPECT_EQ(Append("next"), RecordId{1'001});
+  Append("small batch", 500);
+  EXPECT_EQ(Append("next"), RecordId{1'502});
+}
+
+TEST_F(JournalTest, ClosesWhileAppendersAndWaitersAreInFlight) {
+  options_.strategy = FlushStrategy::BatchedOrPeriodic(8, std::chrono::milliseconds(1));
+  ASSERT_OK(Open());
+  std::atomic<uint64_t> acknowledged{0};
+  std::vector<std::thread> threads;
+  for (int t = 0; t < 4; ++t) {
+    threads.emplace_back([&] {
+      while (true) {
+        const auto appended = journal_->Append({.payload = "record"}, Instant::Never());
+        if (!appended.ok()) {
+          EXPECT_FAILS(appended, StatusCode::kUnavailable, "closed");
+          return;
+        }
+        EXPECT_TRUE(journal_->Publish(*appended));
+        EXPECT_OK(journal_->WaitDurable(appended->last_id, Instant::Never()));
+        acknowledged.fetch_add(1);
+      }
+    });
+  }
+  while (acknowledged.load() < 50) std::this_thread::yield();
+  ASSERT_OK_AND_ASSIGN(const DurableEnd end, journal_->Close());
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_EQ(ToNumber(journal_->durable_id()), acknowledged.load());
+  floor_ = {.number = 1, .first_id = RecordId{1}, .clean_end = end};
+  Kill();
+  ASSERT_OK(Open());
+  EXPECT_EQ(replayed_.size(), acknowledged.load());
 }
 
 }  // namespace
