@@ -71,7 +71,11 @@ Status Journal::WaitForRoom(uint64_t seen, Instant deadline) {
   // Whoever changes something counts it, then looks for waiters: either we see the change, or
   // the waiter is seen and woken, under ticket_mu_, once it waits.
   room_waiters_.fetch_add(1, std::memory_order_seq_cst);
-  KickFlusher();
+  {
+    MutexLock lock(io_mu_);
+    ++stats_.room_waits;
+    flusher_cv_.NotifyOne();
+  }
   const bool in_time = room_changes_.load(std::memory_order_seq_cst) != seen ||
                        room_cv_.WaitUntil(ticket_mu_, deadline);
   room_waiters_.fetch_sub(1, std::memory_order_seq_cst);
@@ -232,15 +236,15 @@ Result<bool> Journal::WriteDirect(uint64_t position, const Place& place, const R
 }
 
 void Journal::MarkDone(uint64_t slot) {
-  slots_[slot % kSlots].done.store(true, std::memory_order_seq_cst);
+  slots_[slot % kSlots].done.store(true, std::memory_order_release);
   AdvancePublished();
 }
 
 // Moves the published marks over every finished slot of the prefix. One thread at a time does
-// it; the others leave their mark and go. Whoever lets go looks once more, so that no finished
-// slot is left behind.
+// it; the others leave their mark and go. Whoever lets go does so by an exchange, which takes
+// over what those wrote who found it busy, and looks once more: no finished slot is left behind.
 void Journal::AdvancePublished() {
-  while (!ratchet_busy_.exchange(true, std::memory_order_seq_cst)) {
+  while (!ratchet_busy_.exchange(true, std::memory_order_acq_rel)) {
     uint64_t at = published_slot_.load(std::memory_order_relaxed);
     const uint64_t before = at;
     uint64_t position = 0;
@@ -254,14 +258,18 @@ void Journal::AdvancePublished() {
     }
     if (at != before) {
       ring_.SetPublished(position);
-      published_position_.store(position, std::memory_order_seq_cst);
+      published_position_.store(position, std::memory_order_release);
       published_id_.store(id, std::memory_order_release);
-      published_slot_.store(at, std::memory_order_seq_cst);
+      published_slot_.store(at, std::memory_order_release);
     }
-    ratchet_busy_.store(false, std::memory_order_seq_cst);
-    if (!slots_[at % kSlots].done.load(std::memory_order_seq_cst)) break;
+    ratchet_busy_.exchange(false, std::memory_order_acq_rel);
+    if (!slots_[at % kSlots].done.load(std::memory_order_acquire)) break;
   }
-  if (publish_waiters_.load(std::memory_order_seq_cst) > 0) {
+  // Between the marks above and every look at who waits for them (here, and for the parked
+  // flusher in Publish). Those who wait announce it first and then look at the marks, so one of
+  // the two sees the other.
+  std::atomic_thread_fence(std::memory_order_seq_cst);
+  if (publish_waiters_.load(std::memory_order_relaxed) > 0) {
     MutexLock lock(publish_mu_);
     publish_cv_.NotifyAll();
   }
@@ -311,7 +319,7 @@ bool Journal::WaitWritten(uint64_t position) {
 }
 
 void Journal::WakeFlusherIfDue(const Appended& appended) {
-  if (flusher_parked_.load(std::memory_order_seq_cst)) {
+  if (flusher_parked_.load(std::memory_order_relaxed)) {
     if (flusher_parked_.exchange(false, std::memory_order_seq_cst)) KickFlusher();
     return;
   }

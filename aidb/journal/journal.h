@@ -233,7 +233,7 @@ class Journal {
   Ring ring_;
 
   // Intake. Lock order: ticket_mu_, then io_mu_ or prepare_mu_.
-  mutable Mutex ticket_mu_;
+  alignas(64) mutable Mutex ticket_mu_;
   CondVar room_cv_;
   uint64_t next_id_ AIDB_GUARDED_BY(ticket_mu_) = 1;
   uint64_t reserved_ AIDB_GUARDED_BY(ticket_mu_) = 0;
@@ -251,12 +251,12 @@ class Journal {
 
   // Shared without a lock. A slot belongs to its appender until `done` (release), then to the
   // ratchet (acquire), which alone moves the published marks.
-  std::array<Slot, kSlots> slots_;
-  std::atomic<bool> ratchet_busy_{false};
+  alignas(64) std::array<Slot, kSlots> slots_;
+  alignas(64) std::atomic<bool> ratchet_busy_{false};
   std::atomic<uint64_t> published_slot_{0};
   std::atomic<uint64_t> published_position_{0};  // Stored before published_id_.
   std::atomic<uint64_t> published_id_{0};
-  std::atomic<uint64_t> written_position_{0};
+  alignas(64) std::atomic<uint64_t> written_position_{0};
   std::atomic<uint64_t> durable_position_{0};
   std::atomic<uint64_t> durable_id_{0};
   std::atomic<int> room_waiters_{0};
@@ -273,11 +273,11 @@ class Journal {
   std::atomic<bool> stalled_{false};  // The disk is full: trouble_ says so.
   std::atomic<bool> failed_{false};
 
-  mutable Mutex publish_mu_;
+  alignas(64) mutable Mutex publish_mu_;
   CondVar publish_cv_;
 
   // Output.
-  mutable Mutex io_mu_;
+  alignas(64) mutable Mutex io_mu_;
   CondVar driver_cv_;
   CondVar flusher_cv_;
   bool driving_ AIDB_GUARDED_BY(io_mu_) = false;
