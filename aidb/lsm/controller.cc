@@ -6,6 +6,7 @@
 namespace aidb::lsm {
 namespace {
 
+constexpr double kPressureFree = 0.5;  // Up to here nobody waits.
 constexpr double kHalfLifeSeconds = 10;
 constexpr double kDebtSecondsMax = 60;
 constexpr double kNanosPerSecond = 1e9;
@@ -42,11 +43,12 @@ void Controller::SetBacklog(const Backlog& backlog) {
     pressure_ = memory;
     reason_ = "memtables";
   }
+  slows_.store(pressure_ > kPressureFree, std::memory_order_relaxed);
 }
 
 Duration Controller::DelayFor(uint64_t bytes, Instant now) {
   MutexLock lock(mu_);
-  if (pressure_ <= 0.5) return Duration{0};
+  if (pressure_ <= kPressureFree) return Duration{0};
   const double rate = DrainRate() * std::max(0.05, 2 - 2 * pressure_);
   const auto cost =
       Duration(static_cast<int64_t>(static_cast<double>(bytes) / rate * kNanosPerSecond));

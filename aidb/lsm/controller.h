@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <string_view>
 
@@ -34,6 +35,8 @@ class Controller {
   // Flush or compaction wrote so many bytes in that time.
   void Drained(uint64_t bytes, Duration time, Instant now) AIDB_EXCLUDES(mu_);
   void SetBacklog(const Backlog& backlog) AIDB_EXCLUDES(mu_);
+  // False while every delay would be 0; spares writers the lock and the clock.
+  bool Slows() const { return slows_.load(std::memory_order_relaxed); }
   // How long a write of so many bytes should wait at `now`; mostly 0.
   Duration DelayFor(uint64_t bytes, Instant now) AIDB_EXCLUDES(mu_);
 
@@ -43,6 +46,9 @@ class Controller {
 
  private:
   double DrainRate() const AIDB_REQUIRES(mu_);
+
+  // Whether pressure_ is above kPressureFree. Relaxed: a late view delays one write more or less.
+  std::atomic<bool> slows_{false};
 
   mutable Mutex mu_;
   double pressure_ AIDB_GUARDED_BY(mu_) = 0;

@@ -90,6 +90,7 @@ Status Engine::CheckWritable() const {
 }
 
 void Engine::Delay(uint64_t bytes) {
+  if (!controller_.Slows()) return;
   const Duration delay = controller_.DelayFor(bytes, env_.clock.Now());
   if (delay <= Duration{0}) return;
   env_.clock.SleepFor(delay);
@@ -125,9 +126,8 @@ Result<Sequence> Engine::WriteLocked(const kv::WriteBatch& batch, Instant deadli
       journal_->Append({.payload = batch.operations(), .ids = batch.count()}, deadline));
 
   // Nothing may fail from here to Publish: the record exists.
-  const std::shared_ptr<const ReadState> state = CurrentState();
-  Memtable& memtable = *state->active.table;
   {
+    Memtable& memtable = *active_;
     MutexLock lock(memtable.write_mutex());
     kv::WriteBatch::Reader operations = batch.operations_reader();
     for (uint64_t id = ToNumber(appended.first_id); id <= ToNumber(appended.last_id); ++id) {
@@ -147,14 +147,14 @@ Result<Sequence> Engine::WriteLocked(const kv::WriteBatch& batch, Instant deadli
 
 Status Engine::MakeRoom(const kv::WriteBatch& batch, Instant deadline) {
   while (true) {
-    const std::shared_ptr<const ReadState> state = CurrentState();
-    Memtable& memtable = *state->active.table;
     {
-      MutexLock lock(memtable.write_mutex());
+      const Memtable& memtable = *active_;
+      MutexLock lock(active_->write_mutex());
       if (memtable.entries() == 0 || memtable.Fits(batch.size_bytes(), 0, batch.count())) {
         return {};
       }
     }
+    const std::shared_ptr<const ReadState> state = CurrentState();
     if (state->sealed.size() < kSealedMax) {
       AIDB_RETURN_IF_ERROR(Seal(deadline));
       continue;
@@ -184,6 +184,7 @@ Status Engine::Seal(Instant deadline) {
     next->sealed.insert(next->sealed.begin(), next->active);
     next->active = {.table = NewMemtable(next->sealed.front().table.get()),
                     .log_number = log_number};
+    active_ = next->active.table.get();
     current_ = std::move(next);
   }
   UpdateBacklog();

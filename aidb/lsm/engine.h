@@ -213,6 +213,8 @@ class Engine final : public kv::Store, public kv::ConditionalWriter, private jou
 
   // Serialises writers. Held across waits for room: whoever comes later would wait as well.
   mutable Mutex write_mu_;
+  // The active memtable of current_, which keeps it: only a writer seals it.
+  Memtable* active_ AIDB_GUARDED_BY(write_mu_) = nullptr;
 
   // The newest state. Held for a pointer copy only.
   mutable Mutex state_mu_;

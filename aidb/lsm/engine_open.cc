@@ -236,7 +236,9 @@ Status Engine::StartJournal(const journal::RecoveryFloor& floor, OpenReport& rep
                            " bytes kept in quarantine");
   }
   for (const std::string& note : report.notes) env_.log.Log(LogLevel::kWarning, note);
+  MutexLock write_lock(write_mu_);
   MutexLock lock(state_mu_);
+  active_ = current_->active.table.get();
   if (current_->active.log_number == 0) {
     auto next = std::make_shared<ReadState>(*current_);
     next->active.log_number = opened.active_number;
