@@ -9,6 +9,7 @@
 #include "aidb/base/hash.h"
 #include "aidb/io/transfer.h"
 #include "aidb/journal/journal.h"
+#include "aidb/journal/old_ring.h"
 #include "aidb/journal/recovery.h"
 
 namespace aidb::journal {
@@ -71,22 +72,28 @@ Result<Journal::Opened> Journal::Open(const io::Env& env, const Framing& framing
   }
   Identity identity = stored ? *stored : NewIdentity(env.random);
   Opened opened;
-  auto left = RingRemains::Read(files, options.directory, files.BootId());
-  if (!left.ok()) {
-    if (!floor.clean_end) return std::move(left).status();
-    opened.report.notes.emplace_back("the ring is damaged; it held nothing that matters");
-    left = std::optional<RingRemains>();
-  }
-  if (!stored) AIDB_RETURN_IF_ERROR(CheckNew(files, names, options.directory, left->has_value()));
   const RecoveryInput input{files, framing, names, options, floor, identity};
-  AIDB_ASSIGN_OR_RETURN(const Recovered recovered, Recover(input, *left, sink, opened.report));
-  left->reset();  // Closes the file.
+  std::optional<RingRemains> left;
+  if (stored) {
+    AIDB_ASSIGN_OR_RETURN(left, FindOldRing(input, opened.report));
+  } else {
+    AIDB_ASSIGN_OR_RETURN(const bool has_ring,
+                          files.Exists(io::JoinPath(options.directory, Ring::kName)));
+    AIDB_RETURN_IF_ERROR(CheckNew(files, names, options.directory, has_ring));
+  }
+  AIDB_ASSIGN_OR_RETURN(const Recovered recovered, Recover(input, left, sink, opened.report));
+  left.reset();  // Closes the file.
   // Recovery is durable: from here on the old ring must not be adopted again.
   ++identity.generation;
   identity.boot_hash = Hash64(files.BootId());
+  identity.ring_in_use = false;
   AIDB_RETURN_IF_ERROR(WriteIdentity(files, options.directory, identity));
   AIDB_ASSIGN_OR_RETURN(Ring ring, Ring::Open(files, options.directory, options.ring_bytes));
   ring.Reset(identity.uuid, identity.generation, files.BootId());
+  if (ring.durable_memory()) {
+    identity.ring_in_use = true;
+    AIDB_RETURN_IF_ERROR(WriteIdentity(files, options.directory, identity));
+  }
 
   opened.journal.reset(
       new Journal(env, framing, names, std::move(options), identity, std::move(ring)));

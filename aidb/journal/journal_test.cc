@@ -62,6 +62,71 @@ TEST_F(JournalTest, WritesLargeRecordsPastTheRing) {
   EXPECT_EQ(replayed_[2], large);
 }
 
+TEST_F(JournalTest, SurvivesAKillAfterALargeRecordThatNobodySynced) {
+  ASSERT_OK(Open());
+  Append("before");
+  // Larger than a quarter of the ring, so it passes by; smaller than the ring.
+  Append(std::string(options_.ring_bytes / 2, 'l'));
+  Append("behind");
+  Kill();
+  ASSERT_OK(Open());
+  ASSERT_EQ(replayed_.size(), 3u);
+  EXPECT_EQ(replayed_[2].size(), options_.ring_bytes / 2);
+  EXPECT_EQ(replayed_[3], "behind");
+  EXPECT_TRUE(report_.quarantine.empty());
+}
+
+TEST_F(JournalTest, KeepsWhatOnlyTheRingHoldsWhenTheRingGetsAnotherSize) {
+  for (const uint64_t ring_bytes : {128 << 10, 64 << 10}) {
+    ASSERT_OK(Open());
+    floor_ = {.number = floor_.number == 0 ? active_ : floor_.number, .first_id = RecordId{1}};
+    const RecordId last = Append("only in the ring");
+    Kill();
+    options_.ring_bytes = ring_bytes;
+    ASSERT_OK(Open());
+    EXPECT_EQ(replayed_[ToNumber(last)], "only in the ring");
+    Kill();
+  }
+}
+
+TEST_F(JournalTest, TellsThatTheRingIsLost) {
+  ASSERT_OK(Open());
+  floor_ = {.number = active_, .first_id = RecordId{1}};
+  Append("only in the ring");
+  Kill();
+  const std::string path = directory_.Join("ring");
+  const std::string good = ReadFile(path);
+  std::string zeroed = good;
+  zeroed.replace(0, 4096, 4096, '\0');
+  for (const std::string& bad : {std::string(), good.substr(0, 5000), zeroed}) {
+    WriteFile(path, bad);
+    const Status status = Open();
+    EXPECT_EQ(status.code(), StatusCode::kCorruption) << bad.size() << status.ToString();
+    EXPECT_NE(status.message().find("ring"), std::string::npos) << status.ToString();
+  }
+  std::remove(path.c_str());
+  EXPECT_EQ(Open().code(), StatusCode::kCorruption);
+  WriteFile(path, good);
+  ASSERT_OK(Open());
+  EXPECT_EQ(replayed_.size(), 1u);
+}
+
+TEST_F(JournalTest, TellsThatAnOlderCopyOfTheRingWasPutBack) {
+  ASSERT_OK(Open());
+  floor_ = {.number = active_, .first_id = RecordId{1}};
+  Append("early");
+  EXPECT_OK(journal_->Flush(Instant::Never()));
+  const std::string early = ReadFile(directory_.Join("ring"));
+  for (int i = 0; i < 3; ++i) Append("later");
+  EXPECT_OK(journal_->Flush(Instant::Never()));
+  Append("only in the ring");
+  Kill();
+  WriteFile(directory_.Join("ring"), early);
+  const Status status = Open();
+  EXPECT_EQ(status.code(), StatusCode::kCorruption) << status.ToString();
+  EXPECT_NE(status.message().find("stale copy of the ring"), std::string::npos);
+}
+
 TEST_F(JournalTest, RefusesARecordAboveItsLimit) {
   ASSERT_OK(Open());
   EXPECT_FAILS(journal_->Append({.payload = std::string((1 << 20) + 1, 'x')}, Instant::Never()),

@@ -54,7 +54,8 @@ class Recovery {
   // How reading one file ended.
   struct End {
     uint64_t offset = 0;
-    uint64_t claimed = 0;  // The largest end that its own records claim to be durable.
+    uint64_t claimed = 0;     // The largest end that its own records claim to be durable.
+    uint64_t last_begin = 0;  // Where its last record begins.
     bool complete = false;
     bool fill = false;
     std::string reason;
@@ -87,6 +88,8 @@ class Recovery {
   // Keeps and removes what lies behind `offset`; a whole file when it is 0 and `remove`.
   Status Cut(FoundFile& file, uint64_t offset, bool remove, FileReport& report);
   Status DropLeftover(FoundFile& file, uint64_t head_number);
+  // kCorruption when file `index` has records that the ring cannot but know, and does not.
+  Status CheckRingIsNewest(size_t index, const End& end, const FileReport& report) const;
   // Syncs a file that ends at `end`, and writes again what is not known to be durable.
   Status Harden(size_t index, const End& end);
   bool AllDurable(size_t index) const;
@@ -104,6 +107,7 @@ class Recovery {
   Proof proof_;
   Chain chain_;
   RecordId next_id_{};
+  DurableEnd ring_end_;  // Where the bytes that only the ring held end.
 };
 
 // The file of the byte at `position`. Files are in order of use; the last that starts at or before
@@ -207,6 +211,7 @@ Status Recovery::AdoptRing(const RingRemains& remains) {
   if (!remains.same_boot || !remains.published) return {};
   proof_.acknowledged.push_back(
       proven(*remains.published, "the ring's mark of acknowledged records"));
+  ring_end_ = proven(end, "").at;
   if (end >= *remains.published) return {};
   const RingFile* file = FileOf(remains, end);
   return Corruption(std::string(Ring::kName) + ": acknowledged records are damaged at " +
@@ -248,7 +253,10 @@ Result<Recovery::End> Recovery::Read(FoundFile& file, uint64_t limit, FileReport
                         std::to_string(ToNumber(input_.floor.first_id)) +
                         ", the first that is not stored elsewhere");
     }
-    if (record) next_id_ = next_id_ + parsed.ids;
+    if (record) {
+      next_id_ = next_id_ + parsed.ids;
+      end.last_begin = end.offset;
+    }
     if (record && !held) {
       AIDB_RETURN_IF_ERROR(
           sink_(file.number, parsed.first_id, parsed.ids, parsed.payload)
@@ -315,6 +323,33 @@ Status Recovery::Lost(const std::string& path, uint64_t offset, const std::strin
                     std::to_string(proven_end) + "; history from id " +
                     std::to_string(ToNumber(next_id_)) +
                     " on would be lost. Nothing was cut: restore the file from a copy");
+}
+
+// What is written was published before, but for the one record that passes by the ring.
+Status Recovery::CheckRingIsNewest(size_t index, const End& end, const FileReport& report) const {
+  if (proof_.acknowledged.empty()) return {};
+  // What came out of the ring just now it knows, of course.
+  DurableEnd known_end = proof_.acknowledged.front().at;
+  if (ring_end_.number > known_end.number ||
+      (ring_end_.number == known_end.number && ring_end_.offset > known_end.offset)) {
+    known_end = ring_end_;
+  }
+  const auto known = std::find_if(chain_.files.begin(), chain_.files.end(),
+                                  [&](const FoundFile& f) { return f.number == known_end.number; });
+  if (known == chain_.files.end()) return {};
+  const auto known_index = static_cast<size_t>(known - chain_.files.begin());
+  bool ahead = index == known_index && end.last_begin > known_end.offset;
+  if (index > known_index && report.records > 1) {
+    // A file that a re-drive made repeats what the ring knows; one that a roll began does not.
+    ahead = chain_.files[known_index + 1].open.previous_end > known_end.offset;
+  }
+  if (!ahead) return {};
+  return Corruption(io::JoinPath(input_.options.directory, Ring::kName) +
+                    ": says at offset 512 that acknowledged records end in " + known->name +
+                    " at offset " + std::to_string(known_end.offset) + ", but " +
+                    chain_.files[index].name + " goes on to offset " + std::to_string(end.offset) +
+                    ": a stale copy of the ring was put back, and what was acknowledged last is "
+                    "lost. Nothing was cut: restore the file from a copy");
 }
 
 Status Recovery::Cut(FoundFile& file, uint64_t offset, bool remove, FileReport& report) {
@@ -402,6 +437,7 @@ Status Recovery::ReadChain(Recovered& state, size_t& kept) {
     AIDB_RETURN_IF_ERROR(Enter(kept));
     AIDB_ASSIGN_OR_RETURN(const End end, Read(file, limit, report));
     if (!end.complete) AIDB_RETURN_IF_ERROR(Judge(kept, end, report));
+    AIDB_RETURN_IF_ERROR(CheckRingIsNewest(kept, end, report));
     report.end = end.offset;
     report_.records += report.records;
     state.last_number = file.number;
@@ -470,21 +506,29 @@ Result<Recovered> Recovery::Run() {
   return state;
 }
 
-// Reads every file to where the next one, or the mark of the close, says that it ends.
+// Reads every file to where the next one, or the mark of the close, says that it ends. Files
+// behind that mark are left over from an open that was interrupted before it took a record.
 Result<Recovered> Recovery::RunReadOnly() {
   next_id_ = input_.floor.first_id;
   const DurableEnd& clean_end = *input_.floor.clean_end;
   Recovered state;
   for (size_t i = 0; i < chain_.files.size(); ++i) {
     FoundFile& file = chain_.files[i];
-    const bool last = i + 1 == chain_.files.size();
-    const uint64_t limit = last ? clean_end.offset : chain_.files[i + 1].open.previous_end;
+    const bool behind = file.number > clean_end.number;
+    const bool last = i + 1 == chain_.files.size() || file.number == clean_end.number;
+    const uint64_t file_end = last ? clean_end.offset : chain_.files[i + 1].open.previous_end;
     FileReport report{.number = file.number};
     AIDB_RETURN_IF_ERROR(Enter(i));
-    AIDB_ASSIGN_OR_RETURN(const End end, Read(file, limit, report));
+    AIDB_ASSIGN_OR_RETURN(const End end, Read(file, behind ? UINT64_MAX : file_end, report));
+    if (behind && report.records > 0) {
+      return Corruption(PathOf(file) + ": holds records at offset " +
+                        std::to_string(file.open_size) +
+                        ", though the store is said to have been closed before the file was begun");
+    }
+    if (behind) continue;
     if (!end.complete) {
       return Lost(PathOf(file), end.offset, end.fill ? "nothing is written there" : end.reason,
-                  "the mark of an orderly close", limit);
+                  "the mark of an orderly close", file_end);
     }
     state.last_number = file.number;
     state.last_end = end.offset;
@@ -530,25 +574,7 @@ Result<Recovered> Recover(const RecoveryInput& input, const std::optional<RingRe
     }
   }
   Recovery recovery(input, sink, report);
-  if (remains && !input.floor.clean_end) {
-    if (remains->uuid != input.identity.uuid) {
-      return Corruption(
-          io::JoinPath(input.options.directory, Ring::kName) +
-          ": belongs to another journal; put the right one back, or remove it to open "
-          "without what it held");
-    }
-    if (remains->generation > input.identity.generation) {
-      return Corruption(io::JoinPath(input.options.directory, "JOURNAL") + ": generation " +
-                        std::to_string(input.identity.generation) + " is older than the ring's " +
-                        std::to_string(remains->generation) +
-                        ": a stale copy of the file has been put back");
-    }
-    if (remains->generation == input.identity.generation) {
-      AIDB_RETURN_IF_ERROR(recovery.AdoptRing(*remains));
-    } else {
-      report.notes.push_back("the ring is of an earlier open and was not used");
-    }
-  }
+  if (remains) AIDB_RETURN_IF_ERROR(recovery.AdoptRing(*remains));
   return recovery.Run();
 }
 

@@ -53,7 +53,8 @@ TEST_F(RecoveryTest, TakesATailGarbledAnywhereAsTorn) {
   EXPECT_OK(journal_->Flush(Instant::Never()));
   Kill();
   const std::string good = ReadFile(LogPath(active_)).substr(0, end);
-  const std::string identity = ReadFile(directory_.Join("JOURNAL"));
+  ASSERT_OK_AND_ASSIGN(std::optional<Identity> identity, ReadIdentity(files_, directory_.path()));
+  ++identity->boot_hash;  // Another boot, and the ring never got out.
   for (uint64_t cut = durable; cut < end; cut += 3) {
     for (const bool garbled : {false, true}) {
       std::string bad = good.substr(0, cut);
@@ -64,8 +65,8 @@ TEST_F(RecoveryTest, TakesATailGarbledAnywhereAsTorn) {
       names_.~NumberedFiles();
       new (&names_) NumberedFiles(2);
       WriteFile(LogPath(1), bad);
-      WriteFile(directory_.Join("JOURNAL"), identity);
-      std::remove(directory_.Join("ring").c_str());  // Another boot, and the ring never got out.
+      ASSERT_OK(WriteIdentity(files_, directory_.path(), *identity));
+      std::remove(directory_.Join("ring").c_str());
       ASSERT_OK(Open()) << cut << garbled;
       EXPECT_GE(replayed_.size(), 3u);
       EXPECT_LE(replayed_.size(), 6u);
@@ -203,7 +204,7 @@ TEST_F(RecoveryTest, LosesNothingSilentlyWhenABitOfTheRingFlips) {
   EXPECT_GT(refused, 50u);
 }
 
-TEST_F(RecoveryTest, RefusesAStaleIdentityAndIgnoresAStaleRing) {
+TEST_F(RecoveryTest, RefusesAStaleIdentityAndAStaleRing) {
   ASSERT_OK(Open());
   Append("one");
   Kill();
@@ -218,10 +219,16 @@ TEST_F(RecoveryTest, RefusesAStaleIdentityAndIgnoresAStaleRing) {
   EXPECT_FAILS(Open(), StatusCode::kCorruption, "a stale copy");
   WriteFile(directory_.Join("JOURNAL"), identity);
   WriteFile(directory_.Join("ring"), old_ring);
+  EXPECT_FAILS(Open(), StatusCode::kCorruption, "is of generation 1, JOURNAL says 2");
+
+  // After a power cut an old ring is what one would find.
+  ASSERT_OK_AND_ASSIGN(std::optional<Identity> other, ReadIdentity(files_, directory_.path()));
+  ++other->boot_hash;
+  ASSERT_OK(WriteIdentity(files_, directory_.path(), *other));
   ASSERT_OK(Open());
   EXPECT_EQ(replayed_, (std::map<uint64_t, std::string>{{1, "one"}, {2, "two"}}));
   ASSERT_EQ(report_.notes.size(), 1u);
-  EXPECT_NE(report_.notes[0].find("earlier open"), std::string::npos);
+  EXPECT_NE(report_.notes[0].find("as after a power cut"), std::string::npos);
 }
 
 TEST_F(RecoveryTest, RefusesAStaleCopyOfALogFileThatLacksDurableRecords) {

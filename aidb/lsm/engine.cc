@@ -139,7 +139,11 @@ Result<Sequence> Engine::WriteLocked(const kv::WriteBatch& batch, Instant deadli
                     .kind = (*operation)->kind});
     }
   }
-  journal_->Publish(appended);
+  if (!journal_->Publish(appended)) {
+    // Without a ring that outlives the process, and the file cannot be written: the batch is
+    // visible, and whether it survives is not known.
+    return IoError("the log cannot be written: " + std::string(journal_->health().message()));
+  }
   counters_.writes.fetch_add(1, std::memory_order_relaxed);
   counters_.user_bytes.fetch_add(batch.size_bytes(), std::memory_order_relaxed);
   return Sequence{ToNumber(appended.last_id)};
