@@ -6,7 +6,9 @@
 
 import base64
 import json
+import os
 import pathlib
+import pty
 import signal
 import subprocess
 import sys
@@ -208,6 +210,17 @@ class ImportAndExport(CommandLine):
     def test_progress_lines(self):
         done = self.run_aidb('import', SAMPLE, '--key-template', TEMPLATE, '--progress', 'always')
         self.assertRegex(done.stderr.decode(), r'^importing 100 %  \d+ records  [\d,]+/s\n$')
+
+    def test_a_bar_on_a_terminal(self):
+        ours, theirs = pty.openpty()
+        with open(ours, 'rb', buffering=0) as screen:
+            done = subprocess.run([AIDB, 'import', SAMPLE, '--key-template', TEMPLATE, '--db',
+                                   self.db], stderr=theirs, stdout=subprocess.PIPE, check=False)
+            os.close(theirs)
+            drawn = screen.read(100_000).decode()
+        self.assertEqual(done.returncode, OK)
+        self.assertRegex(drawn, r'\rimporting \[={30}\] 100 %  \d+ records  [\d,]+/s')
+        self.assertNotIn(b'importing', done.stdout)
 
 
 class Errors(CommandLine):
