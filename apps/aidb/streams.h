@@ -27,6 +27,9 @@ class Input {
  public:
   // "-" is standard input.
   static Result<Input> Open(const std::string& path);
+  static Input FromFile(FileHandle file, std::string name) {
+    return Input(std::move(file), std::move(name));
+  }
 
   // Fills `out` as far as there are bytes; fewer only at the end.
   Result<size_t> Read(std::span<char> out);
