@@ -152,8 +152,8 @@ Result<Sequence> Engine::WriteLocked(const kv::WriteBatch& batch, Instant deadli
 Status Engine::MakeRoom(const kv::WriteBatch& batch, Instant deadline) {
   while (true) {
     {
-      const Memtable& memtable = *active_;
-      MutexLock lock(active_->write_mutex());
+      Memtable& memtable = *active_;
+      MutexLock lock(memtable.write_mutex());
       if (memtable.entries() == 0 || memtable.Fits(batch.size_bytes(), 0, batch.count())) {
         return {};
       }
