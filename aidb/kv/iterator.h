@@ -16,7 +16,7 @@ enum class ScanOrder : unsigned char { kForward, kReverse };
 class Cursor {
  public:
   virtual ~Cursor() = default;
-  virtual bool Valid() const = 0;
+  virtual bool Valid() const = 0;  // Changes by a move alone.
   virtual void SeekToFirst() = 0;
   virtual void SeekToLast() = 0;
   virtual void Seek(std::string_view key) = 0;         // First key >= `key`.
@@ -47,22 +47,36 @@ class Iterator {
     SeekToStart();
   }
 
-  bool Valid() const { return cursor_->Valid(); }
+  bool Valid() const { return valid_; }
   // First key in this iterator's order.
-  void SeekToStart() { forward() ? cursor_->SeekToFirst() : cursor_->SeekToLast(); }
+  void SeekToStart() {
+    forward() ? cursor_->SeekToFirst() : cursor_->SeekToLast();
+    valid_ = cursor_->Valid();
+  }
   // Last key in this iterator's order.
-  void SeekToEnd() { forward() ? cursor_->SeekToLast() : cursor_->SeekToFirst(); }
+  void SeekToEnd() {
+    forward() ? cursor_->SeekToLast() : cursor_->SeekToFirst();
+    valid_ = cursor_->Valid();
+  }
   // First key >= `key`, clamped to the bounds.
-  void Seek(std::string_view key) { cursor_->Seek(key); }
+  void Seek(std::string_view key) {
+    cursor_->Seek(key);
+    valid_ = cursor_->Valid();
+  }
   // Last key <= `key`, clamped to the bounds.
-  void SeekForPrev(std::string_view key) { cursor_->SeekForPrev(key); }
+  void SeekForPrev(std::string_view key) {
+    cursor_->SeekForPrev(key);
+    valid_ = cursor_->Valid();
+  }
   void Next() {
     AIDB_CHECK(Valid());
     forward() ? cursor_->Next() : cursor_->Prev();
+    valid_ = cursor_->Valid();
   }
   void Prev() {
     AIDB_CHECK(Valid());
     forward() ? cursor_->Prev() : cursor_->Next();
+    valid_ = cursor_->Valid();
   }
   // Views live until the next move.
   std::string_view key() const {
@@ -80,6 +94,7 @@ class Iterator {
 
   std::unique_ptr<Cursor> cursor_;
   ScanOrder order_;
+  bool valid_ = false;  // What the cursor said after its last move: only a move changes it.
 };
 
 // Never valid, whatever is sought; its status is `error` (ok: an empty range). For backends: how
