@@ -28,8 +28,8 @@ class InputRun {
 
   // Borrows this run; called once.
   std::unique_ptr<EntryCursor> NewCursor() {
-    auto cursor =
-        std::make_unique<LevelCursor>(bounds_, [this](size_t table) { return Open(table); });
+    auto cursor = std::make_unique<LevelCursor<ListedTables>>(
+        ListedTables(bounds_, [this](size_t table) { return Open(table); }));
     cursor_ = cursor.get();
     return cursor;
   }
@@ -47,7 +47,7 @@ class InputRun {
   }
 
   std::vector<TableRef> tables_;
-  std::vector<LevelCursor::TableBounds> bounds_;
+  std::vector<ListedTables::Bounds> bounds_;
   TableCache& cache_;
   size_t opened_ = 0;
   const EntryCursor* cursor_ = nullptr;

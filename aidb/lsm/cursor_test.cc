@@ -206,7 +206,7 @@ TEST(MergingCursor, KeepsTheOrderWhenItTurnsRoundAfterAMemtableGrew) {
 // Cuts sorted entries into tables between keys.
 struct Level {
   std::vector<std::vector<OwnedEntry>> tables;
-  std::vector<LevelCursor::TableBounds> bounds;
+  std::vector<ListedTables::Bounds> bounds;
 };
 Level CutIntoTables(Rng& rng, const std::vector<OwnedEntry>& entries) {
   Level level;
@@ -229,10 +229,11 @@ TEST(LevelCursor, WalksTablesAsOneInBothDirections) {
     auto entries = RandomEntries(rng, rng.Below(100));
     Sort(entries);
     const Level level = CutIntoTables(rng, entries);
-    LevelCursor cursor(level.bounds, [&](size_t table) -> Result<std::unique_ptr<EntryCursor>> {
-      return std::unique_ptr<EntryCursor>(
-          std::make_unique<HarshCursor>(std::make_unique<VectorCursor>(level.tables[table])));
-    });
+    LevelCursor cursor(
+        ListedTables(level.bounds, [&](size_t table) -> Result<std::unique_ptr<EntryCursor>> {
+          return std::unique_ptr<EntryCursor>(
+              std::make_unique<HarshCursor>(std::make_unique<VectorCursor>(level.tables[table])));
+        }));
     ASSERT_NO_FATAL_FAILURE(ExpectSameMoves(rng, cursor, entries));
   }
 }
@@ -242,12 +243,13 @@ TEST(LevelCursor, OpensOnlyTheTablesItReaches) {
       {{"b", Sequence{1}, OpKind::kPut, ""}, {"d", Sequence{2}, OpKind::kPut, ""}},
       {{"f", Sequence{3}, OpKind::kPut, ""}},
       {{"h", Sequence{4}, OpKind::kPut, ""}}};
-  const std::vector<LevelCursor::TableBounds> bounds{{"b", "d"}, {"f", "f"}, {"h", "h"}};
+  const std::vector<ListedTables::Bounds> bounds{{"b", "d"}, {"f", "f"}, {"h", "h"}};
   std::string opened;
-  LevelCursor cursor(bounds, [&](size_t table) -> Result<std::unique_ptr<EntryCursor>> {
-    opened += std::to_string(table);
-    return std::unique_ptr<EntryCursor>(std::make_unique<VectorCursor>(tables[table]));
-  });
+  LevelCursor cursor(
+      ListedTables(bounds, [&](size_t table) -> Result<std::unique_ptr<EntryCursor>> {
+        opened += std::to_string(table);
+        return std::unique_ptr<EntryCursor>(std::make_unique<VectorCursor>(tables[table]));
+      }));
   cursor.Seek("e", kv::kSequenceMax);
   EXPECT_EQ(cursor.entry().key, "f");
   cursor.Seek("f", kv::kSequenceMax);
@@ -272,12 +274,13 @@ TEST(LevelCursor, EndsWithTheErrorOfOpeningOrReadingATable) {
   ASSERT_GT(level.tables.size(), 3u);
   for (const bool opens : {false, true}) {
     bool healthy = false;
-    LevelCursor cursor(level.bounds, [&](size_t table) -> Result<std::unique_ptr<EntryCursor>> {
-      if (table == 2 && !opens && !healthy) return Corruption("planted");
-      return std::unique_ptr<EntryCursor>(
-          std::make_unique<HarshCursor>(std::make_unique<VectorCursor>(level.tables[table]),
-                                        table == 2 && opens ? 1 : HarshCursor::kNever));
-    });
+    LevelCursor cursor(
+        ListedTables(level.bounds, [&](size_t table) -> Result<std::unique_ptr<EntryCursor>> {
+          if (table == 2 && !opens && !healthy) return Corruption("planted");
+          return std::unique_ptr<EntryCursor>(
+              std::make_unique<HarshCursor>(std::make_unique<VectorCursor>(level.tables[table]),
+                                            table == 2 && opens ? 1 : HarshCursor::kNever));
+        }));
     size_t shown = 0;
     for (cursor.SeekToFirst(); cursor.valid(); cursor.Next()) ++shown;
     EXPECT_EQ(shown, level.tables[0].size() + level.tables[1].size() + (opens ? 1 : 0));

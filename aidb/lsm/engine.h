@@ -159,8 +159,9 @@ class Engine final : public kv::Store, public kv::ConditionalWriter, private jou
   Sequence VisibleSequence() const;
   Result<std::optional<Found>> Find(const ReadState& state, std::string_view key,
                                     Sequence at) const;
-  std::unique_ptr<EntryCursor> NewStateCursor(const std::shared_ptr<const ReadState>& state,
-                                              const kv::ScanRange& range, CacheFill fill) const;
+  // Borrows `state` and this engine's core.
+  std::unique_ptr<EntryCursor> NewStateCursor(const ReadState& state, const kv::ScanRange& range,
+                                              CacheFill fill) const;
   Status CheckUnchanged(const kv::Precondition& unchanged) const AIDB_REQUIRES(write_mu_);
   void AddLevelStats(const Version& version, kv::StoreStats& stats) const;
 

@@ -16,87 +16,59 @@ constexpr size_t kKeyCharactersShown = 64;
 
 Status Closed() { return Unavailable("the store is closed"); }
 
-// One run of a level as a cursor; keeps the run's version alive through `state`.
-class RunCursor final : public EntryCursor {
+// One run of a version, for LevelCursor.
+//
+// Lifetime: borrows both.
+class RunTables {
  public:
-  RunCursor(const Run& run, std::shared_ptr<const ReadState> state,
-            std::shared_ptr<HandleCore> core, CacheFill fill)
-      : state_(std::move(state)), core_(std::move(core)) {
-    const std::span<const TableRef> tables = run.tables();
-    bounds_.reserve(tables.size());
-    for (const TableRef& table : tables) {
-      bounds_.push_back({table->facts().first_key, table->facts().last_key});
-    }
-    level_ = std::make_unique<LevelCursor>(
-        bounds_, [this, tables, fill](size_t i) -> Result<std::unique_ptr<EntryCursor>> {
-          AIDB_ASSIGN_OR_RETURN(const auto reader, core_->tables.Get(tables[i]->facts()));
-          return reader->NewCursor(fill);
-        });
-  }
+  RunTables(const Run& run, TableCache& cache, CacheFill fill)
+      : run_(run), cache_(cache), fill_(fill) {}
 
-  void SeekToFirst() override {
-    level_->SeekToFirst();
-    Take();
+  size_t count() const { return run_.tables().size(); }
+  size_t IndexFor(std::string_view key) const { return run_.IndexFor(key); }
+  Result<std::unique_ptr<EntryCursor>> Open(size_t table) const {
+    AIDB_ASSIGN_OR_RETURN(const auto reader, cache_.Get(run_.tables()[table]->facts()));
+    return reader->NewCursor(fill_);
   }
-  void SeekToLast() override {
-    level_->SeekToLast();
-    Take();
-  }
-  void Seek(std::string_view key, Sequence sequence) override {
-    level_->Seek(key, sequence);
-    Take();
-  }
-  void Next() override {
-    level_->Next();
-    Take();
-  }
-  void Prev() override {
-    level_->Prev();
-    Take();
-  }
-  Status status() const override { return level_->status(); }
 
  private:
-  void Take() {
-    valid_ = level_->valid();
-    if (valid_) entry_ = level_->entry();
-  }
-
-  const std::shared_ptr<const ReadState> state_;
-  const std::shared_ptr<HandleCore> core_;
-  std::vector<LevelCursor::TableBounds> bounds_;
-  std::unique_ptr<LevelCursor> level_;
+  const Run& run_;
+  TableCache& cache_;
+  const CacheFill fill_;
 };
 
 // Ends the walk with kUnavailable at the first move after Close; what stands there stays
 // readable.
 class HandleCursor final : public kv::Cursor {
  public:
-  HandleCursor(std::unique_ptr<kv::Cursor> cursor, std::shared_ptr<const HandleCore> core)
-      : core_(std::move(core)), cursor_(std::move(cursor)) {}
+  HandleCursor(std::unique_ptr<EntryCursor> entries, Sequence at, KeyRange range,
+               std::shared_ptr<const ReadState> state, std::shared_ptr<const HandleCore> core)
+      : core_(std::move(core)),
+        cursor_(std::move(entries), at, std::move(range), std::move(state),
+                VisibleCursor::DeleteRunReport()) {}
 
-  bool Valid() const override { return !ended_ && cursor_->Valid(); }
+  bool Valid() const override { return !ended_ && cursor_.Valid(); }
   void SeekToFirst() override {
-    if (Open()) cursor_->SeekToFirst();
+    if (Open()) cursor_.SeekToFirst();
   }
   void SeekToLast() override {
-    if (Open()) cursor_->SeekToLast();
+    if (Open()) cursor_.SeekToLast();
   }
   void Seek(std::string_view key) override {
-    if (Open()) cursor_->Seek(key);
+    if (Open()) cursor_.Seek(key);
   }
   void SeekForPrev(std::string_view key) override {
-    if (Open()) cursor_->SeekForPrev(key);
+    if (Open()) cursor_.SeekForPrev(key);
   }
   void Next() override {
-    if (Open()) cursor_->Next();
+    if (Open()) cursor_.Next();
   }
   void Prev() override {
-    if (Open()) cursor_->Prev();
+    if (Open()) cursor_.Prev();
   }
-  std::string_view key() const override { return cursor_->key(); }
-  std::string_view value() const override { return cursor_->value(); }
-  Status status() const override { return ended_ ? Closed() : cursor_->status(); }
+  std::string_view key() const override { return cursor_.key(); }
+  std::string_view value() const override { return cursor_.value(); }
+  Status status() const override { return ended_ ? Closed() : cursor_.status(); }
 
  private:
   bool Open() {
@@ -105,7 +77,7 @@ class HandleCursor final : public kv::Cursor {
   }
 
   const std::shared_ptr<const HandleCore> core_;  // First: the cursor reads through it.
-  const std::unique_ptr<kv::Cursor> cursor_;
+  VisibleCursor cursor_;
   bool ended_ = false;
 };
 
@@ -237,21 +209,23 @@ std::vector<Result<std::optional<kv::PinnedValue>>> Engine::MultiGet(
   return answers;
 }
 
-std::unique_ptr<EntryCursor> Engine::NewStateCursor(const std::shared_ptr<const ReadState>& state,
+std::unique_ptr<EntryCursor> Engine::NewStateCursor(const ReadState& state,
                                                     const kv::ScanRange& range,
                                                     CacheFill fill) const {
   std::vector<std::unique_ptr<EntryCursor>> children;
-  children.push_back(state->active.table->NewCursor());
-  for (const LoggedMemtable& memtable : state->sealed) {
+  // What comes into an empty memtable from now on is newer than the read.
+  if (state.active.table->entries() > 0) children.push_back(state.active.table->NewCursor());
+  for (const LoggedMemtable& memtable : state.sealed) {
     children.push_back(memtable.table->NewCursor());
   }
   for (int level = 0; level < kLevels; ++level) {
-    for (const Run& run : state->version->runs(level)) {
+    for (const Run& run : state.version->runs(level)) {
       // A run wholly outside the range is left out: no table of it is opened.
       const size_t first = run.IndexFor(range.lower);
       if (first == run.tables().size()) continue;
       if (range.upper && run.tables()[first]->facts().first_key >= *range.upper) continue;
-      children.push_back(std::make_unique<RunCursor>(run, state, core_, fill));
+      children.push_back(
+          std::make_unique<LevelCursor<RunTables>>(RunTables(run, core_->tables, fill)));
     }
   }
   return NewMergingCursor(std::move(children));
@@ -263,12 +237,12 @@ kv::Iterator Engine::Scan(const kv::ScanOptions& options) const {
   counters_.scans.fetch_add(1, std::memory_order_relaxed);
   kv::ScanRange range = kv::RangeOf(options);
   if (range.empty()) return kv::FailedIterator(Status());
-  auto entries = NewStateCursor(view->state, range,
+  auto entries = NewStateCursor(*view->state, range,
                                 options.fill_cache ? CacheFill::kFill : CacheFill::kPassBy);
-  auto visible = std::make_unique<VisibleCursor>(
-      std::move(entries), view->sequence, KeyRange{std::move(range.lower), std::move(range.upper)},
-      view->state, VisibleCursor::DeleteRunReport());
-  return {std::make_unique<HandleCursor>(std::move(visible), core_), options.order};
+  return {std::make_unique<HandleCursor>(std::move(entries), view->sequence,
+                                         KeyRange{std::move(range.lower), std::move(range.upper)},
+                                         view->state, core_),
+          options.order};
 }
 
 Status Engine::CheckUnchanged(const kv::Precondition& unchanged) const {
@@ -287,7 +261,7 @@ Status Engine::CheckUnchanged(const kv::Precondition& unchanged) const {
   }
   for (const kv::ScanRange& range : unchanged.ranges) {
     if (range.empty()) continue;
-    const auto entries = NewStateCursor(state, range, CacheFill::kPassBy);
+    const auto entries = NewStateCursor(*state, range, CacheFill::kPassBy);
     entries->Seek(range.lower, kv::kSequenceMax);
     for (; entries->valid() && range.Contains(entries->entry().key); entries->Next()) {
       if (entries->entry().sequence > since) return changed(entries->entry().key);
