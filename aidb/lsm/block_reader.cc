@@ -252,10 +252,16 @@ std::string_view EntryBlock::RestOf(size_t i, std::string& scratch) const {
 }
 
 bool EntryBlock::KeyEquals(size_t i, std::string_view key) const {
+  StoredEntry entry{};
+  return KeyEquals(i, key, entry);
+}
+
+// Decodes entry i into `entry` where the key's first bytes do not rule it out.
+inline bool EntryBlock::KeyEquals(size_t i, std::string_view key, StoredEntry& entry) const {
   if (!key.starts_with(common())) return false;
   const std::string_view suffix = key.substr(common_bytes_);
   if (prefix(i) != KeyPrefix(key, common_bytes_)) return false;
-  const StoredEntry entry = At(i);
+  entry = At(i);
   if (entry.suffix_bytes != suffix.size()) return false;
   if (suffix.size() <= kPrefixBytes) return true;
   if (entry.shared == 0) return entry.rest == RestOfSuffix(suffix);
@@ -280,8 +286,8 @@ EntryBlock::Lookup EntryBlock::Find(std::string_view key, uint64_t hash, Sequenc
     if (n_ - from < kTagsPerStep) matches &= (uint64_t{1} << (n_ - from)) - 1;
     for (; matches != 0; matches &= matches - 1) {
       const size_t i = from + static_cast<size_t>(std::countr_zero(matches));
-      if (!KeyEquals(i, key)) continue;
-      const StoredEntry entry = At(i);
+      StoredEntry entry{};
+      if (!KeyEquals(i, key, entry)) continue;
       if (entry.sequence <= at) return {.found = Found{entry.sequence, entry.kind, entry.value}};
       if (i + 1 == n_) return {.goes_on = true};
     }

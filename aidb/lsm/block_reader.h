@@ -81,6 +81,14 @@ class EntryBlock {
   // Needs i < entries().
   StoredEntry At(size_t i) const { return Decode(entries_ + Offset(i), i); }
 
+  // Fetches what a search reads first. Tags, prefixes and offsets lie side by side in a few cache
+  // lines: asked for together they arrive together, while the search would wait for each.
+  void PrefetchSearch() const {
+    const char* const begin = common_ + common_bytes_;
+    for (size_t line = 0; line < kLinesPrefetched && begin + line * 64 < entries_; ++line) {
+      __builtin_prefetch(begin + line * 64);
+    }
+  }
   // The index of the first entry at or behind (key, sequence) in internal order; entries() if
   // there is none.
   size_t LowerBound(std::string_view key, Sequence sequence) const;
@@ -106,12 +114,16 @@ class EntryBlock {
  private:
   friend class BlockCursor;
 
+  // Of 64 bytes: 40 entries of 11 bytes are seven; a core has about a dozen loads in flight.
+  static constexpr size_t kLinesPrefetched = 8;
+
   size_t Offset(size_t i) const {
     return (flags_ & kWideOffsets) != 0 ? LoadLe<uint32_t>(offsets_ + i * 4)
                                         : LoadLe<uint16_t>(offsets_ + i * 2);
   }
   // `from` is where entry i begins, which is where entry i-1's value ends.
   StoredEntry Decode(const char* from, size_t i) const;
+  bool KeyEquals(size_t i, std::string_view key, StoredEntry& entry) const;
   size_t PrefixLowerBound(uint64_t prefix) const;
   size_t LowerBoundInTies(std::string_view suffix, Sequence sequence, size_t low,
                           size_t high) const;

@@ -35,6 +35,7 @@ bool TableCursor::LoadBlock(size_t child) {
     return Fail(table_->Lost(std::move(block).status(), partition_, &children, child));
   }
   block_ = *std::move(block);
+  block_->entries().PrefetchSearch();
   cursor_.Attach(block_->entries());
   child_ = child;
   return true;

@@ -236,6 +236,7 @@ Result<std::optional<TableReader::Found>> TableReader::Get(std::string_view key,
       AIDB_ASSIGN_OR_RETURN(const IndexEntry child, ChildAt(partition, children, i));
       auto block = Fetch(BlockKind::kData, child.child, CacheFill::kFill, nullptr, counters);
       if (!block.ok()) return Lost(std::move(block).status(), partition, &children, i);
+      (*block)->entries().PrefetchSearch();
       const EntryBlock::Lookup lookup = (*block)->entries().Find(key, hash, at);
       if (lookup.found) {
         return std::optional(Found{lookup.found->kind, lookup.found->sequence,
