@@ -558,5 +558,105 @@ TEST(JournalSim, TheSameSeedGivesTheSameTrace) {
   EXPECT_NE(trace_of(1), trace_of(2));
 }
 
+// Fails call number `skip` + 1 of one kind in a scripted life. False when there is no such call.
+bool FailOneCall(const io::FaultRule& rule, const io::SimOptions& options) {
+  const uint64_t seed = rule.skip + 1;
+  Oracle oracle;
+  oracle.strategy = FlushStrategy::Batched(4);
+  oracle.one_at_a_time = true;
+  io::SimWorld world(seed, EmptyDirectory(), options);
+  world.files().faults().Add(rule);
+  const io::RunReport report = world.Run([&] {
+    Life life(world, oracle);
+    if (!life.Open().ok()) return;
+    RunWriters(life, 1, 30);
+    if (life.journal->Close().ok()) oracle.durable = oracle.acknowledged;
+  });
+  if (world.files().faults().hits() == 0) return false;
+  const std::string where = std::string(io::FileCallName(rule.call)) + " " +
+                            std::to_string(rule.skip + 1) + " fault " +
+                            std::to_string(static_cast<int>(rule.fault));
+  EXPECT_TRUE(report.finished()) << where << report.fibers;
+  EXPECT_TRUE(world.files().rule_violations().empty()) << where;
+  Rng rng(seed);
+  const auto killed = CheckRecovery(seed, world.disk().Kill(), oracle, false, options);
+  EXPECT_FALSE(killed.has_value()) << where << " kill: " << *killed;
+  const auto cut = CheckRecovery(seed, world.disk().PowerCut(rng, io::PowerCutModel::Draw(rng)),
+                                 oracle, true, options);
+  EXPECT_FALSE(cut.has_value()) << where << " cut: " << *cut;
+  return true;
+}
+
+TEST(JournalSim, SurvivesEveryCallThatFailsOnceOrForEver) {
+  using io::Fault;
+  io::FiberStackPool stacks;
+  uint64_t points = 0;
+  for (int number = 0; number <= static_cast<int>(io::FileCall::kOpenRegion); ++number) {
+    const auto call = static_cast<io::FileCall>(number);
+    std::vector<Fault> faults = {Fault::kError, Fault::kErrorAfterPart, Fault::kNoSpace};
+    if (call == io::FileCall::kSync) {
+      faults.insert(faults.end(), {Fault::kSyncKeepsCache, Fault::kSyncDropsCache});
+    }
+    if (call == io::FileCall::kRead || call == io::FileCall::kWrite) {
+      faults.push_back(Fault::kShort);
+    }
+    for (const Fault fault : faults) {
+      for (const uint64_t times : {uint64_t{1}, io::FaultRule::kForEver}) {
+        for (uint64_t skip = 0; FailOneCall(
+                 {.call = call, .fault = fault, .skip = skip, .times = times}, OptionsWith(stacks));
+             ++skip) {
+          ++points;
+          if (::testing::Test::HasFailure()) return;
+        }
+      }
+    }
+  }
+  EXPECT_GT(points, 500u);
+}
+
+TEST(JournalSim, TheTimerSyncsAnIdleTailAndThenTheMarkProvesIt) {
+  io::SimWorld world(1, EmptyDirectory());
+  Oracle oracle;
+  const auto interval = std::chrono::milliseconds(100);
+  oracle.strategy = FlushStrategy::Periodic(interval);
+  world.Run([&] {
+    Life life(world, oracle);
+    ASSERT_TRUE(life.Open().ok());
+    for (int i = 1; i <= 3; ++i) {
+      // Also in the second after a sync, in which the flusher waits for its mark.
+      ASSERT_TRUE(AppendOne(life, std::to_string(i), 1, Instant::Never()).has_value());
+      EXPECT_LT(ToNumber(life.journal->durable_id()), static_cast<uint64_t>(i));
+      world.env().clock.SleepFor(2 * interval);
+      EXPECT_EQ(ToNumber(life.journal->durable_id()), static_cast<uint64_t>(i));
+    }
+    const uint64_t end = life.journal->active_offset();
+    const uint64_t syncs = life.journal->stats().syncs;
+    world.env().clock.SleepFor(std::chrono::seconds(5));
+    EXPECT_EQ(life.journal->active_offset(), end + ToyFraming::kHeaderBytes);  // One mark.
+    EXPECT_EQ(life.journal->stats().syncs, syncs);                             // Not synced.
+  });
+}
+
+TEST(JournalSim, ABatchedJournalHoldsBackFewerThanTwiceItsRecords) {
+  io::SimWorld world(1, EmptyDirectory());
+  Oracle oracle;
+  oracle.strategy = FlushStrategy::Batched(10);
+  world.Run([&] {
+    Life life(world, oracle);
+    ASSERT_TRUE(life.Open().ok());
+    world.files().faults().Add({.call = io::FileCall::kSync,
+                                .fault = io::Fault::kStall,
+                                .times = io::FaultRule::kForEver,
+                                .stall = std::chrono::seconds(1)});
+    for (int i = 0; i < 100; ++i) {
+      const Instant deadline = world.env().clock.Now() + std::chrono::milliseconds(10);
+      static_cast<void>(AppendOne(life, std::to_string(i), 1, deadline));
+      EXPECT_LT(oracle.acknowledged - ToNumber(life.journal->durable_id()), 20u);
+    }
+    EXPECT_GE(oracle.acknowledged, 19u);
+    EXPECT_LT(oracle.acknowledged, 100u);
+  });
+}
+
 }  // namespace
 }  // namespace aidb::journal
