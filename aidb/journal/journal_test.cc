@@ -293,17 +293,14 @@ TEST_F(JournalTest, HoldsBackAppendersWhenAllSlotsAreTaken) {
   }
   EXPECT_EQ(open.size(), 1022u);  // 1,024 slots, two of them for the ends of files.
   std::reverse(open.begin() + 1, open.end());
-  std::thread others([&] {
-    for (size_t i = 1; i < open.size(); ++i) {
-      std::thread([this, one = open[i]] { EXPECT_TRUE(journal_->Publish(one)); }).detach();
-    }
-  });
-  others.join();
+  std::vector<std::thread> publishers;
+  for (size_t i = 1; i < open.size(); ++i) {
+    publishers.emplace_back([this, one = open[i]] { EXPECT_TRUE(journal_->Publish(one)); });
+  }
   EXPECT_EQ(journal_->published_id(), RecordId{0});  // The first is missing.
   EXPECT_TRUE(journal_->Publish(open[0]));
-  for (const Journal::Appended& one : open) {
-    while (journal_->published_id() < one.last_id) std::this_thread::yield();
-  }
+  for (std::thread& publisher : publishers) publisher.join();
+  EXPECT_EQ(journal_->published_id(), open.front().last_id + 1021);
   EXPECT_EQ(Append("next"), RecordId{1023});
 }
 
