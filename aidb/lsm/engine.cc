@@ -139,13 +139,13 @@ Result<Sequence> Engine::WriteLocked(const kv::WriteBatch& batch, Instant deadli
                     .kind = (*operation)->kind});
     }
   }
-  if (!journal_->Publish(appended)) {
-    // Without a ring that outlives the process, and the file cannot be written: the batch is
-    // visible, and whether it survives is not known.
-    return IoError("the log cannot be written: " + std::string(journal_->health().message()));
-  }
+  const bool safe = journal_->Publish(appended);
   counters_.writes.fetch_add(1, std::memory_order_relaxed);
   counters_.user_bytes.fetch_add(batch.size_bytes(), std::memory_order_relaxed);
+  if (!safe) {
+    return IoError("the write is visible, but would not survive the end of this process: " +
+                   std::string(journal_->health().message()));
+  }
   return Sequence{ToNumber(appended.last_id)};
 }
 
