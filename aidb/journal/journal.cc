@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "aidb/base/canary.h"
 #include "aidb/base/check.h"
 #include "aidb/io/transfer.h"
 
@@ -320,6 +321,7 @@ bool Journal::WaitWritten(uint64_t position) {
 
 void Journal::WakeFlusherIfDue(const Appended& appended) {
   if (flusher_parked_.load(std::memory_order_relaxed)) {
+    if (AIDB_CANARY_HIT(kLostWakeUp)) return;
     if (flusher_parked_.exchange(false, std::memory_order_seq_cst)) KickFlusher();
     return;
   }

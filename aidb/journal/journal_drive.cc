@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "aidb/base/canary.h"
 #include "aidb/base/check.h"
 #include "aidb/io/transfer.h"
 #include "aidb/journal/journal.h"
@@ -174,7 +175,8 @@ Status Journal::SyncTo(uint64_t position, uint64_t id) {
     const std::optional<FileSpan> span = SpanAt(at);
     AIDB_CHECK(span.has_value());
     if (span->dead) return Redrive(IoError("the file of the log failed before"));
-    const Status status = SyncFile(*span);
+    Status status = SyncFile(*span);
+    if (!status.ok() && AIDB_CANARY_HIT(kSyncsAgain)) status = SyncFile(*span);
     if (!status.ok()) {
       MarkDead(span->number);
       return Redrive(status);

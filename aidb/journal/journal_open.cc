@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "aidb/base/bytes.h"
+#include "aidb/base/canary.h"
 #include "aidb/base/check.h"
 #include "aidb/base/hash.h"
 #include "aidb/io/transfer.h"
@@ -110,7 +111,7 @@ Status Journal::Begin(uint64_t previous_number, uint64_t previous_end, RecordId 
   AIDB_ASSIGN_OR_RETURN(Prepared first, PrepareFile());
   {
     MutexLock lock(ticket_mu_);
-    next_id_ = ToNumber(next_id);
+    next_id_ = ToNumber(next_id) + (AIDB_CANARY_HIT(kSequenceOffByOne) ? 1 : 0);
     published_id_.store(next_id_ - 1, std::memory_order_release);
     durable_id_.store(next_id_ - 1, std::memory_order_release);
     AIDB_RETURN_IF_ERROR(StartFile(std::move(first), {.previous_number = previous_number,
@@ -133,7 +134,9 @@ Result<Journal::Prepared> Journal::PrepareFile() {
                         env_.files.Open(path, io::OpenMode::kCreateNew));
   Status status;
   if (seen_sync_.load(std::memory_order_relaxed)) status = ZeroFill(*file, options_.file_bytes);
-  if (status.ok()) status = env_.files.SyncDirectory(options_.directory);
+  if (status.ok() && !AIDB_CANARY_HIT(kLogNameNotSynced)) {
+    status = env_.files.SyncDirectory(options_.directory);
+  }
   if (!status.ok()) {
     static_cast<void>(env_.files.Remove(path));  // Empty: recovery drops what stays behind.
     return std::move(status).Annotate("prepare log file " + path);

@@ -14,6 +14,7 @@
 #include <utility>
 
 #include "aidb/base/bytes.h"
+#include "aidb/base/canary.h"
 #include "aidb/base/check.h"
 #include "aidb/io/transfer.h"
 #include "aidb/journal/chain.h"
@@ -151,6 +152,7 @@ Result<uint64_t> Journal::FrameAnew(const std::vector<FileSpan>& spans, uint64_t
         if (parsed.kind == ParseKind::kRecord) {
           if (std::exchange(first, false)) open.first_id = parsed.first_id;
           place.first_id = parsed.first_id;
+          if (AIDB_CANARY_HIT(kRedriveCopies)) place.file.number = span.number;
           place.behind = static_cast<uint32_t>(std::min<uint64_t>(place.offset, kBehindUnknown));
           const uint64_t size = framing_.FramedSize(parsed.payload.size(), place.offset);
           framed.resize(framed.size() + size);

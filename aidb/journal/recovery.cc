@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "aidb/base/bytes.h"
+#include "aidb/base/canary.h"
 #include "aidb/base/check.h"
 #include "aidb/base/hash.h"
 #include "aidb/io/transfer.h"
@@ -303,7 +304,7 @@ Status Recovery::Judge(size_t index, const End& end, FileReport& report) {
   FoundFile& file = chain_.files[index];
   const bool last = index + 1 == chain_.files.size();
   AIDB_ASSIGN_OR_RETURN(const Proven proven, ProvenEnd(index, end.offset));
-  if (proven.end > end.offset) {
+  if (proven.end > end.offset && !AIDB_CANARY_HIT(kProofIgnored)) {
     return Lost(PathOf(file), end.offset, end.fill ? "nothing is written there" : end.reason,
                 proven.source, proven.end);
   }
@@ -400,6 +401,7 @@ bool Recovery::AllDurable(size_t index) const {
 Status Recovery::Harden(size_t index, const End& end) {
   FoundFile& file = chain_.files[index];
   io::File& target = file.scanner->file();
+  if (AIDB_CANARY_HIT(kTailBelieved)) return {};
   std::string buffer;
   const uint64_t proven = std::max(end.claimed, proof_.DurableEndOf(file.number));
   for (uint64_t at = AllDurable(index) ? end.offset : proven; at < end.offset;) {
@@ -574,7 +576,26 @@ Result<Recovered> Recover(const RecoveryInput& input, const std::optional<RingRe
     }
   }
   Recovery recovery(input, sink, report);
-  if (remains) AIDB_RETURN_IF_ERROR(recovery.AdoptRing(*remains));
+  if (remains && !input.floor.clean_end) {
+    if (remains->uuid != input.identity.uuid) {
+      return Corruption(
+          io::JoinPath(input.options.directory, Ring::kName) +
+          ": belongs to another journal; put the right one back, or remove it to open "
+          "without what it held");
+    }
+    if (remains->generation > input.identity.generation) {
+      return Corruption(io::JoinPath(input.options.directory, "JOURNAL") + ": generation " +
+                        std::to_string(input.identity.generation) + " is older than the ring's " +
+                        std::to_string(remains->generation) +
+                        ": a stale copy of the file has been put back");
+    }
+    if (AIDB_CANARY_HIT(kRingIgnored)) return recovery.Run();
+    if (remains->generation == input.identity.generation || AIDB_CANARY_HIT(kStaleRing)) {
+      AIDB_RETURN_IF_ERROR(recovery.AdoptRing(*remains));
+    } else {
+      report.notes.push_back("the ring is of an earlier open and was not used");
+    }
+  }
   return recovery.Run();
 }
 

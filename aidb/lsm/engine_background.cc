@@ -10,6 +10,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "aidb/base/canary.h"
 #include "aidb/lsm/engine.h"
 
 namespace aidb::lsm {
@@ -85,6 +86,7 @@ Status Engine::FlushOldest() {
   for (const TableFacts& facts : written.tables) {
     edit.added.push_back({.level = 0, .run = run, .facts = facts});
   }
+  if (AIDB_CANARY_HIT(kLogDeletedEarly)) RemoveOldLogs(next_log);
   AIDB_RETURN_IF_ERROR(InstallEdit(edit, oldest.table.get()));
   journal_->Retire(next_log);
   counters_.flushes.fetch_add(1, std::memory_order_relaxed);

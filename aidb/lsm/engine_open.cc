@@ -8,6 +8,7 @@
 #include <set>
 #include <utility>
 
+#include "aidb/base/canary.h"
 #include "aidb/base/check.h"
 #include "aidb/journal/replay.h"
 #include "aidb/lsm/engine.h"
@@ -275,6 +276,7 @@ Status Engine::Replay(uint64_t log_number, Sequence first, uint32_t count,
                         " operations and has another number");
     }
     if (!operation) return {};
+    if (AIDB_CANARY_HIT(kHalfBatch) && i > 0) continue;
     memtable.Add({.key = operation->key,
                   .value = operation->value,
                   .sequence = first + i,

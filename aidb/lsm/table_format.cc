@@ -4,6 +4,7 @@
 #include <cstdio>
 
 #include "aidb/base/bytes.h"
+#include "aidb/base/canary.h"
 #include "aidb/base/check.h"
 #include "aidb/base/crc32c.h"
 #include "aidb/base/escape.h"
@@ -75,7 +76,7 @@ Result<BlockTrailer> CheckTrailer(uint64_t salt, uint64_t offset,
   const std::string_view trailer = stored_and_trailer.substr(stored_bytes);
   const uint32_t expected = TrailerChecksum(salt, offset, stored, trailer.substr(0, 5));
   const auto found = LoadLe<uint32_t>(trailer.data() + 5);
-  if (expected != found) {
+  if (expected != found && !AIDB_CANARY_HIT(kBlockNotChecked)) {
     return Corruption("block checksum is " + Hex(found) + ", its bytes give " + Hex(expected));
   }
   const auto type = static_cast<uint8_t>(trailer[4]);

@@ -4,6 +4,7 @@
 #include <optional>
 #include <utility>
 
+#include "aidb/base/canary.h"
 #include "aidb/base/check.h"
 #include "aidb/base/escape.h"
 #include "aidb/lsm/compaction_picker.h"
@@ -56,6 +57,7 @@ KeepRule KeepRule::ForCompaction(std::vector<Sequence> snapshots, OlderTables ol
 }
 
 size_t KeepRule::IntervalOf(Sequence sequence) const {
+  if (AIDB_CANARY_HIT(kSnapshotForgotten)) return 0;
   return static_cast<size_t>(std::ranges::lower_bound(snapshots_, sequence) - snapshots_.begin());
 }
 
@@ -70,7 +72,9 @@ bool KeepRule::Keep(Entry& entry, bool new_key) {
   if (!drop_deletes_ || interval != 0) return true;
   const bool is_delete = entry.kind == OpKind::kDelete;
   if (!is_delete && zeroing_ == Zeroing::kNever) return true;
-  if (older_.MayContain(entry.key)) return true;
+  if (older_.MayContain(entry.key) && !(is_delete && AIDB_CANARY_HIT(kDeleteDroppedEarly))) {
+    return true;
+  }
   if (is_delete) {
     ++deletes_dropped_;
     return false;
@@ -98,7 +102,7 @@ class Writer {
     }
     AIDB_RETURN_IF_ERROR(entries.status());
     AIDB_RETURN_IF_ERROR(EndTable());
-    if (written_.tables.empty()) return {};
+    if (written_.tables.empty() || AIDB_CANARY_HIT(kTableNameNotSynced)) return {};
     return target_.files.SyncDirectory(target_.directory);  // F3.
   }
 
@@ -163,7 +167,7 @@ class Writer {
     if (!builder_) return {};
     AIDB_ASSIGN_OR_RETURN(TableFacts facts, builder_->Finish());  // F1.
     builder_.reset();
-    AIDB_RETURN_IF_ERROR(file_->SyncAll());  // F2.
+    if (!AIDB_CANARY_HIT(kTableNotSynced)) AIDB_RETURN_IF_ERROR(file_->SyncAll());  // F2.
     const Status closed = file_->Close();
     file_.reset();
     AIDB_RETURN_IF_ERROR(closed);

@@ -93,10 +93,22 @@ std::optional<Failure> Campaign::RunSeed(uint64_t seed, const Limits& limits,
   plan.world.stacks = &stacks_;
   failure_.reset();
   ++tally_.seeds;
-  io::SimWorld world(seed, {}, plan.world);
-  for (const io::FaultRule& fault : plan.faults) world.files().faults().Add(fault);
   History history(plan.keys);
-  Workload workload(world, plan, history);
+  SimDisk disk;
+  uint64_t operations = 0;
+  for (int process = 0; process < plan.processes && !failure_; ++process) {
+    disk = RunProcess(plan, history, process, std::move(disk), only, operations);
+  }
+  return failure_;
+}
+
+SimDisk Campaign::RunProcess(const Plan& plan, History& history, int process, SimDisk disk,
+                             const std::optional<CrashPoint>& only, uint64_t& operations) {
+  const uint64_t seed = process == 0 ? plan.seed : Blend(plan.seed, static_cast<uint64_t>(process));
+  io::SimWorld world(seed, std::move(disk), plan.world);
+  const uint64_t before = operations;  // Of earlier processes: each has a number of its own.
+  for (const io::FaultRule& fault : plan.faults) world.files().faults().Add(fault);
+  Workload workload(world, plan, history, process);
   const Scene scene{world, plan, history, workload};
   const bool everywhere = plan.kind != RunKind::kFaults;
   world.files().set_on_operation([&](const io::SimOperation& operation, Phase phase) {
@@ -105,15 +117,16 @@ std::optional<Failure> Campaign::RunSeed(uint64_t seed, const Limits& limits,
     // A failing disk that is not crashed everywhere is crashed now and then.
     if (!everywhere && operation.number % 64 != 0) return;
     for (int draw = 0; draw < plan.draws && !failure_; ++draw) {
-      if (only &&
-          (only->operation != operation.number || only->phase != phase || only->draw != draw)) {
+      const uint64_t number = before + operation.number;
+      if (only && (only->operation != number || only->phase != phase || only->draw != draw)) {
         continue;
       }
-      CrashHere(scene, {operation.number, phase, draw});
+      CrashHere(scene, {number, phase, draw});
     }
   });
   const io::RunReport report = world.Run([&] { workload.Main(); });
   ShowLog(world, 0);
+  operations += world.files().operations();
   tally_.operations += world.files().operations();
   tally_.flushes += workload.counts().flushes;
   tally_.compactions += workload.counts().compactions;
@@ -122,13 +135,13 @@ std::optional<Failure> Campaign::RunSeed(uint64_t seed, const Limits& limits,
   }
   Mix(world.trace_hash());
   const auto fail = [&](std::string what) {
-    if (!failure_) failure_ = Failure{seed, std::nullopt, std::move(what)};
+    if (!failure_) failure_ = Failure{plan.seed, std::nullopt, std::move(what)};
   };
   if (!report.finished()) fail("the run does not end:\n" + FirstLines(report.fibers));
   if (workload.complaint()) fail(*workload.complaint());
   if (!world.files().rule_violations().empty()) fail(world.files().rule_violations().front());
-  if (!failure_ && !only) CrashHere(scene, {world.files().operations() + 1});
-  return failure_;
+  if (!failure_ && !only) CrashHere(scene, {operations + 1});
+  return world.disk().Kill();
 }
 
 void Campaign::CrashHere(const Scene& scene, const CrashPoint& point) {
@@ -220,6 +233,10 @@ std::optional<std::string> Campaign::Recover(const Plan& plan, const History& hi
       return;
     }
     verdict = CheckStore(*opened->store, history, floor.after_kill, rng);
+    if (verdict.refused && origin.may_refuse) {
+      ++tally_.refused;
+      return;
+    }
     complaint = verdict.complaint;
     if (verbose_) {
       std::printf("%*srecovered to sequence %llu, at least %llu\n", origin.depth * 4, "",

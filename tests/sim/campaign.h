@@ -86,6 +86,9 @@ class Campaign {
     const Workload& workload;
   };
 
+  // One process on the disk that the one before left. Adds to `operations` what it did.
+  io::SimDisk RunProcess(const Plan& plan, History& history, int process, io::SimDisk disk,
+                         const std::optional<CrashPoint>& only, uint64_t& operations);
   void CrashHere(const Scene& scene, const CrashPoint& point);
   std::optional<std::string> Recover(const Plan& plan, const History& history, io::SimDisk disk,
                                      const Floor& floor, const Origin& origin);

@@ -12,6 +12,7 @@
 #include <string_view>
 
 #include "tests/sim/campaign.h"
+#include "tests/sim/canaries.h"
 
 namespace aidb::sim {
 namespace {
@@ -25,8 +26,12 @@ constexpr std::string_view kHelp = R"(aidb_sim: the engine in a seeded world tha
   --trace        one line per seed with the hash of the way it took
   --twice        run every seed in two processes and compare the hashes
   --op N [--after] [--draw K]   only this crash point of the seed; with --trace, every operation
+  --canary NAME  with this planted bug (build with -DAIDB_CANARY=ON)
+  --canaries     every planted bug, each for at most --points crash points (1000000)
   --batches N --readers N --faults MASK   a smaller run of the seed, as a shrink prints it
 )";
+
+constexpr uint64_t kCanaryPoints = 1'000'000;
 
 struct Arguments {
   uint64_t points = 0;
@@ -35,6 +40,8 @@ struct Arguments {
   uint64_t jobs = 1;
   bool trace = false;
   bool twice = false;
+  bool canaries = false;
+  Canary canary = Canary::kNone;
   std::optional<CrashPoint> only;
   Limits limits;
 };
@@ -53,11 +60,21 @@ std::optional<Arguments> Parse(const std::vector<std::string>& words) {
       arguments.twice = true;
       continue;
     }
+    if (word == "--canaries") {
+      arguments.canaries = true;
+      continue;
+    }
     if (word == "--after") {
       only.phase = io::SimFileSystem::Phase::kAfter;
       continue;
     }
     if (++i == words.size()) return std::nullopt;
+    if (word == "--canary") {
+      const std::optional<Canary> canary = CanaryNamed(words[i]);
+      if (!canary) return std::nullopt;
+      arguments.canary = *canary;
+      continue;
+    }
     uint64_t value = 0;
     const char* end = words[i].data() + words[i].size();
     if (std::from_chars(words[i].data(), end, value).ptr != end) return std::nullopt;
@@ -85,7 +102,7 @@ std::optional<Arguments> Parse(const std::vector<std::string>& words) {
     }
   }
   if (has_only) arguments.only = only;
-  if (arguments.points == 0 && arguments.count == 0) arguments.count = 1;
+  if (arguments.points == 0 && arguments.count == 0 && !arguments.canaries) arguments.count = 1;
   return arguments;
 }
 
@@ -217,6 +234,15 @@ int RunCommandLine(const std::vector<std::string>& words) {
     std::fputs(std::string(kHelp).c_str(), stderr);
     return 2;
   }
+  if ((arguments->canaries || arguments->canary != Canary::kNone) && !CanariesThere()) {
+    std::fputs("no bugs are planted in this build: configure it with -DAIDB_CANARY=ON\n", stderr);
+    return 2;
+  }
+  if (arguments->canaries) {
+    const uint64_t points = arguments->points > 0 ? arguments->points : kCanaryPoints;
+    return RunCanaries(arguments->seed, points, arguments->jobs) == 0 ? 0 : 1;
+  }
+  Plant(arguments->canary);
   const auto start = std::chrono::steady_clock::now();
   bool failed = false;
   Tally tally;

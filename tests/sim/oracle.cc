@@ -97,6 +97,7 @@ Verdict CheckStore(const kv::Store& store, const History& history, uint64_t leas
   auto contents = ReadAll(store, kv::ScanOrder::kForward);
   if (!contents.ok()) {
     verdict.complaint = "the scan failed: " + contents.status().ToString();
+    verdict.refused = true;
     return verdict;
   }
   verdict.contents = *std::move(contents);
@@ -105,6 +106,8 @@ Verdict CheckStore(const kv::Store& store, const History& history, uint64_t leas
   verdict.complaint = std::move(matched.complaint);
   if (!verdict.complaint) {
     verdict.complaint = CheckAllReads(store, history, verdict.contents, rng);
+    verdict.refused =
+        verdict.complaint && verdict.complaint->find(" failed: ") != std::string::npos;
   }
   return verdict;
 }

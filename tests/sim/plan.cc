@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <iterator>
+#include <utility>
 
 namespace aidb::sim {
 namespace {
@@ -145,16 +146,19 @@ Plan Plan::Draw(uint64_t seed, const Limits& limits) {
   // falsified at open makes it look torn (docs/formats/log.md says so openly).
   const bool private_ring = plan.world.files.region_support == io::RegionSupport::kRefused;
   if (plan.rots && private_ring) plan.lives = 1;
+  // A process remembers that a sync failed, and may not sync that file again; the next one cannot.
+  if (plan.kind != RunKind::kCrash) plan.processes = std::exchange(plan.lives, 1);
   return plan;
 }
 
 std::string Plan::Describe() const {
   std::string text = "seed " + std::to_string(seed) + " (" + std::string(RunKindName(kind)) +
                      "): " + std::to_string(batches) + " batches, " + std::to_string(writers) +
-                     " writers, " + std::to_string(readers) + " readers, " + std::to_string(lives) +
-                     " lives, write buffer " + std::to_string(options.write_buffer_bytes) +
-                     ", sync interval " + std::to_string(options.sync_interval_ms) +
-                     " ms, level 0 trigger " + std::to_string(options.level0_trigger);
+                     " writers, " + std::to_string(readers) + " readers, " +
+                     std::to_string(lives * processes) + " lives, write buffer " +
+                     std::to_string(options.write_buffer_bytes) + ", sync interval " +
+                     std::to_string(options.sync_interval_ms) + " ms, level 0 trigger " +
+                     std::to_string(options.level0_trigger);
   if (world.files.region_support == io::RegionSupport::kRefused) text += ", private ring";
   for (const io::FaultRule& fault : faults) {
     text += "; fault " + std::to_string(static_cast<int>(fault.fault)) + " at " +

@@ -38,8 +38,9 @@ struct Plan {
   int keys = 16;
   int writers = 3;
   int readers = 2;
-  int batches = 60;  // Of all writers, in all lives.
-  int lives = 2;     // Times the store is opened.
+  int batches = 60;   // Of all writers, in all lives and processes.
+  int lives = 2;      // Times each process opens the store.
+  int processes = 1;  // One after the other, each killed at its end.
   uint32_t sync_one_in = 4;
   uint32_t large_one_in = 0;   // Values past a quarter of the ring; 0: none.
   uint32_t medium_one_in = 4;  // Values of up to 1.5 KiB.

@@ -32,7 +32,7 @@ void Workload::Expect(const Status& status, std::string_view call) {
 
 void Workload::Main() {
   for (int life = 0; life < plan_.lives && !complaint_; ++life) {
-    if (!LiveOnce(life)) break;
+    if (!LiveOnce(process_ * plan_.lives + life)) break;
   }
 }
 
@@ -41,7 +41,7 @@ bool Workload::TakeStock(kv::Store& store, Rng& rng) {
   Verdict verdict = CheckStore(store, history_, history_.acknowledged(), rng);
   if (verdict.complaint) {
     // A failing disk may refuse a read; it may not change the answer.
-    if (Healthy() || verdict.complaint->find("failed: ") == std::string::npos) {
+    if (Healthy() || !verdict.refused) {
       Complain("opened again in the same world: " + *verdict.complaint);
       return false;
     }
@@ -81,7 +81,7 @@ bool Workload::LiveOnce(int life) {
     readers.push_back(world_.env().executor.Start(
         "reader", [&, r] { ReaderMain(store, stop, stream("reader", r)); }));
   }
-  const int share = std::max(1, plan_.batches / plan_.lives / plan_.writers);
+  const int share = std::max(1, plan_.batches / (plan_.lives * plan_.processes) / plan_.writers);
   for (int w = 0; w < plan_.writers; ++w) {
     writers.push_back(world_.env().executor.Start(
         "writer", [&, w] { WriterMain(store, w, share, stream("writer", w)); }));

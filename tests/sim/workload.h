@@ -30,8 +30,12 @@ struct WorkCounts {
 // Lifetime: borrows all that it is given.
 class Workload {
  public:
-  Workload(io::SimWorld& world, const Plan& plan, History& history)
-      : world_(world), plan_(plan), history_(history) {}
+  Workload(io::SimWorld& world, const Plan& plan, History& history, int process)
+      : world_(world),
+        plan_(plan),
+        history_(history),
+        process_(process),
+        tokens_(static_cast<uint64_t>(process) * 1'000'000) {}
 
   // The body of the world's first fiber.
   void Main();
@@ -61,9 +65,10 @@ class Workload {
   io::SimWorld& world_;
   const Plan& plan_;
   History& history_;
+  const int process_;
+  uint64_t tokens_;  // Makes every value another.
   std::optional<std::string> complaint_;
   WorkCounts counts_;
-  uint64_t tokens_ = 0;
   bool closing_ = false;
   Instant unwatched_since_{0};
 };

@@ -1,0 +1,48 @@
+#pragma once
+
+// Planted bugs: what the simulation must find before its silence means anything.
+//
+//   if (!AIDB_CANARY_HIT(kTableNotSynced)) AIDB_RETURN_IF_ERROR(file_->SyncAll());
+//
+// Compiled in with -DAIDB_CANARY=ON only, and then still chosen at run time; otherwise a hit is
+// the constant false and costs nothing. tests/sim runs them all (aidb_sim --canaries).
+
+#include <atomic>
+#include <cstdint>
+
+namespace aidb {
+
+enum class Canary : uint8_t {
+  kNone,
+  kAckBeforeSync,         // A synced write returns before its sync.
+  kLogNameNotSynced,      // A new log gets records before its directory entry is durable.
+  kTableNameNotSynced,    // The manifest names a table whose directory entry is not durable.
+  kCurrentNameNotSynced,  // CURRENT is renamed, and the directory not synced.
+  kTableNotSynced,        // The manifest names a table whose bytes are not durable.
+  kManifestNotSynced,     // An edit counts before it is durable.
+  kLogDeletedEarly,       // A log goes before the edit that makes it redundant.
+  kSyncsAgain,            // A failed sync is tried again on the same file.
+  kRedriveCopies,         // A re-drive copies records instead of framing them for their new place.
+  kBlockNotChecked,       // A table block is used without a look at its checksum.
+  kProofIgnored,          // A log is cut where a later record proves that it was durable.
+  kTailBelieved,          // Recovery trusts what the page cache shows, and syncs nothing.
+  kStaleRing,             // A ring of an earlier open is adopted.
+  kRingIgnored,           // Recovery forgets what only the ring holds.
+  kLostWakeUp,            // The flusher sleeps on when the first record arrives.
+  kSnapshotForgotten,     // A merge drops a version that a snapshot needs.
+  kSequenceOffByOne,      // Recovery skips a sequence number.
+  kHalfBatch,             // Replay applies the first operation of a batch only.
+  kDeleteDroppedEarly,    // A merge drops a delete that still hides an older version.
+  kCount,
+};
+
+#ifdef AIDB_CANARY
+// The one that is planted now. Relaxed: set before a run begins.
+inline std::atomic<Canary> planted_canary{Canary::kNone};
+#define AIDB_CANARY_HIT(name) \
+  (::aidb::planted_canary.load(std::memory_order_relaxed) == ::aidb::Canary::name)
+#else
+#define AIDB_CANARY_HIT(name) false
+#endif
+
+}  // namespace aidb
