@@ -194,77 +194,90 @@ std::optional<std::string> Campaign::CrashAgain(const Plan& plan, const History&
   return complaint;
 }
 
+// One recovery, while it runs.
+struct Campaign::Recovery {
+  io::SimWorld& world;
+  const History& history;
+  const Origin& origin;
+  Floor floor;  // What must survive a crash now: more once the store has shown what it holds.
+  Rng rng;
+  std::optional<std::string> complaint{};
+  Verdict verdict{};
+  bool probed = false;  // It took one more write, synced.
+};
+
 std::optional<std::string> Campaign::Recover(const Plan& plan, const History& history, SimDisk disk,
                                              const Floor& floor, const Origin& origin) {
   Rng rng(Blend(origin.seed, static_cast<uint64_t>(origin.depth)));
   io::SimWorld world(rng.Next(), std::move(disk), plan.world);
-  std::optional<std::string> complaint;
   const bool crash_again = origin.depth < 2 && rng.OneIn(plan.again_one_in);
-  Floor now = floor;
-  if (verbose_) {
-    world.files().set_on_operation(
-        [&](const io::SimOperation& operation, Phase) { Show(world, origin.depth, operation); });
-  }
-  if (crash_again) {
-    world.files().set_on_operation([&](const io::SimOperation& operation, Phase) {
-      if (verbose_ && !complaint) Show(world, origin.depth, operation);
-      if (complaint || !ChangesTheDisk(operation.call) || !rng.OneIn(8)) return;
-      Rng dice(rng.Next());
-      complaint = CrashAgain(plan, history, world.files().Snapshot(), now,
-                             {dice.Next(), origin.depth + 1, origin.may_refuse}, dice);
-      if (complaint) *complaint = "and again during that recovery: " + *complaint;
-    });
-  }
   kv::Options options = rng.OneIn(4) ? DrawOptions(rng) : plan.options;
   options.sync_interval_ms = plan.options.sync_interval_ms;
   options.write_wait_ms = 10'000;
-  const bool close = rng.OneIn(2);
-  Verdict verdict;
-  bool probed = false;
-  const io::RunReport report = world.Run([&] {
-    auto opened = lsm::OpenStore(world.env(), kDirectory, options);
-    if (complaint) return;
-    if (!opened.ok()) {
-      if (origin.may_refuse && NamesAFile(opened.status())) {
-        ++tally_.refused;
-      } else {
-        complaint = "open is refused: " + opened.status().ToString();
-      }
-      return;
-    }
-    verdict = CheckStore(*opened->store, history, floor.after_kill, rng);
-    if (verdict.refused && origin.may_refuse) {
-      ++tally_.refused;
-      return;
-    }
-    complaint = verdict.complaint;
-    if (verbose_) {
-      std::printf("%*srecovered to sequence %llu, at least %llu\n", origin.depth * 4, "",
-                  static_cast<unsigned long long>(verdict.last),
-                  static_cast<unsigned long long>(floor.after_kill));
-    }
-    // What a recovery has shown is on the disk.
-    now = {verdict.last, verdict.last};
-    if (complaint) return;
-    world.files().set_on_operation({});
-    complaint = CheckAcceptsWrites(*opened->store, verdict.last);
-    probed = !complaint;
-    if (complaint || !close) return;
-    if (Status status = opened->store->Close(); !status.ok()) {
-      complaint = "close after the recovery failed: " + status.ToString();
-    }
-  });
+  Recovery now{world, history, origin, floor, Rng(rng.Next())};
+  if (crash_again || verbose_) {
+    world.files().set_on_operation([&](const io::SimOperation& operation, Phase) {
+      if (verbose_ && !now.complaint) Show(world, origin.depth, operation);
+      if (crash_again && ChangesTheDisk(operation.call)) CrashRecovery(plan, now, rng);
+    });
+  }
+  const io::RunReport report = world.Run([&] { OpenAndAsk(now, options); });
   ShowLog(world, origin.depth);
   Mix(world.trace_hash());
-  Mix(verdict.last);
-  if (complaint) return complaint;
+  Mix(now.verdict.last);
+  if (now.complaint) return now.complaint;
   if (!report.finished()) return "recovery does not end:\n" + FirstLines(report.fibers);
   if (report.parked_fibers > 0) return "recovery leaves fibers behind";
   if (!world.files().rule_violations().empty()) return world.files().rule_violations().front();
-  if (!probed || !rng.OneIn(4)) return std::nullopt;
+  if (!now.probed || !rng.OneIn(4)) return std::nullopt;
   SimDisk left = world.disk();
   left = rng.OneIn(2) ? left.Kill() : left.PowerCut(rng, io::PowerCutModel::Draw(rng));
-  return RecoverAgain(plan, std::move(left), verdict, rng.Next());
+  return RecoverAgain(plan, std::move(left), now.verdict, rng.Next());
+}
+
+void Campaign::CrashRecovery(const Plan& plan, Recovery& now, Rng& rng) {
+  if (now.complaint || !rng.OneIn(8)) return;
+  Rng dice(rng.Next());
+  const Origin next{dice.Next(), now.origin.depth + 1, now.origin.may_refuse};
+  now.complaint =
+      CrashAgain(plan, now.history, now.world.files().Snapshot(), now.floor, next, dice);
+  if (now.complaint) *now.complaint = "and again during that recovery: " + *now.complaint;
+}
+
+void Campaign::OpenAndAsk(Recovery& now, const kv::Options& options) {
+  auto opened = lsm::OpenStore(now.world.env(), kDirectory, options);
+  if (now.complaint) return;
+  if (!opened.ok()) {
+    if (now.origin.may_refuse && NamesAFile(opened.status())) {
+      ++tally_.refused;
+    } else {
+      now.complaint = "open is refused: " + opened.status().ToString();
+    }
+    return;
+  }
+  // What an open store shows is on the disk.
+  const uint64_t last = ToNumber(opened->store->Stats().sequence);
+  const Floor before = std::exchange(now.floor, {.after_kill = last, .after_cut = last});
+  now.verdict = CheckStore(*opened->store, now.history, before.after_kill, now.rng);
+  if (now.verdict.refused && now.origin.may_refuse) {
+    ++tally_.refused;
+    return;
+  }
+  if (verbose_) {
+    std::printf("%*srecovered to sequence %llu, at least %llu\n", now.origin.depth * 4, "",
+                static_cast<unsigned long long>(now.verdict.last),
+                static_cast<unsigned long long>(before.after_kill));
+  }
+  now.complaint = now.verdict.complaint;
+  if (now.complaint) return;
+  // The probe is no part of history.
+  now.world.files().set_on_operation({});
+  now.complaint = CheckAcceptsWrites(*opened->store, now.verdict.last);
+  now.probed = !now.complaint;
+  if (now.complaint || now.rng.OneIn(2)) return;
+  if (Status status = opened->store->Close(); !status.ok()) {
+    now.complaint = "close after the recovery failed: " + status.ToString();
+  }
 }
 
 // The disk of a store that was recovered, given one synced write, and closed or not.

@@ -90,8 +90,12 @@ class Campaign {
   io::SimDisk RunProcess(const Plan& plan, History& history, int process, io::SimDisk disk,
                          const std::optional<CrashPoint>& only, uint64_t& operations);
   void CrashHere(const Scene& scene, const CrashPoint& point);
+  struct Recovery;
+
   std::optional<std::string> Recover(const Plan& plan, const History& history, io::SimDisk disk,
                                      const Floor& floor, const Origin& origin);
+  void OpenAndAsk(Recovery& now, const kv::Options& options);
+  void CrashRecovery(const Plan& plan, Recovery& now, Rng& rng);
   std::optional<std::string> CrashAgain(const Plan& plan, const History& history,
                                         const io::SimDisk& disk, const Floor& floor,
                                         const Origin& origin, Rng& rng);

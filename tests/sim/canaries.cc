@@ -55,11 +55,16 @@ double SecondsSince(std::chrono::steady_clock::time_point start) {
   return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
 }
 
+// Seeds with faults are quick and find what a healthy disk cannot show: three of them for each
+// other one.
+uint64_t SeedOffset(uint64_t i) { return i % 4 == 0 ? i / 4 * 3 : (i - i / 4) * 3 - 1; }
+
 void Chase(Hunt& hunt, Canary canary, uint64_t first_seed, uint64_t points_max) {
   Plant(canary);
   const auto start = std::chrono::steady_clock::now();
   Campaign campaign;
-  for (hunt.seed = first_seed; hunt.points < points_max; ++hunt.seed) {
+  for (uint64_t i = 0; hunt.points < points_max; ++i) {
+    hunt.seed = first_seed + SeedOffset(i);
     const auto failure = campaign.RunSeed(hunt.seed, {});
     hunt.points = campaign.tally().points;
     hunt.seconds = SecondsSince(start);

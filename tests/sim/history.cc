@@ -113,7 +113,7 @@ uint64_t History::DurableWithin(Duration bound, Instant now) const {
   uint64_t least = durable_;
   for (auto it = placed_.rbegin(); it != placed_.rend(); ++it) {
     const Batch& batch = At(it->second);
-    if (batch.last() <= durable_) break;
+    if (batch.last() <= durable_ || it->second < timed_from_) break;
     if (batch.end + bound < now) least = std::max(least, batch.last());
   }
   return least;
@@ -122,8 +122,9 @@ uint64_t History::DurableWithin(Duration bound, Instant now) const {
 uint64_t History::DurableWithinSpan(Duration bound) const {
   Instant newest{};
   for (auto it = placed_.rbegin(); it != placed_.rend(); ++it) {
-    if (At(it->second).last() <= durable_) break;
-    newest = std::max(newest, At(it->second).begin);
+    const Batch& batch = At(it->second);
+    if (batch.last() <= durable_ || it->second < timed_from_) break;
+    newest = std::max(newest, batch.begin);
   }
   return DurableWithin(bound, newest);
 }

@@ -44,6 +44,8 @@ class History {
 
   // ---- What happens, as it happens.
 
+  // The clock starts again: times of earlier batches mean nothing any more.
+  void BeginProcess() { timed_from_ = static_cast<int>(batches_.size()); }
   int Begin(int writer, std::vector<Operation> operations, Instant now);
   // `synced`: the write was to be durable when it returned.
   void End(int batch, const Result<kv::Sequence>& result, bool synced, Instant now);
@@ -115,6 +117,7 @@ class History {
   uint64_t solid_ = 0;                          // No gap up to here.
   uint64_t acknowledged_ = 0;                   // The largest sequence of an acknowledged batch.
   uint64_t durable_ = 0;
+  int timed_from_ = 0;  // The first batch of this process.
 };
 
 }  // namespace aidb::sim

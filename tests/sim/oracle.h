@@ -22,7 +22,7 @@ Result<Pairs> ReadAll(const kv::Store& store, kv::ScanOrder order,
 struct Verdict {
   std::optional<std::string> complaint;
   bool refused = false;  // A read gave an error, and no wrong answer.
-  uint64_t last = 0;  // The store's last sequence.
+  uint64_t last = 0;     // The store's last sequence.
   std::vector<std::pair<uint64_t, int>> tiling;
   Pairs contents;
 };

@@ -58,12 +58,18 @@ void DrawFaults(Rng& rng, const Limits& limits, Plan& plan) {
   for (uint64_t i = 0; i < count; ++i) {
     const io::FaultRule fault = DrawFault(rng);
     if ((limits.faults_mask >> i & 1) == 0) continue;
-    plan.lies = plan.lies || fault.fault == io::Fault::kSyncLies;
-    plan.rots = plan.rots || Falsifies(fault.fault);
     plan.faults.push_back(fault);
   }
   const uint64_t capacity = rng.Between(300, 900) * kKiB;
-  if (rng.OneIn(5) && (limits.faults_mask >> count & 1) != 0) plan.capacity_bytes = capacity;
+  const bool nothing_else = rng.OneIn(2);
+  if (rng.OneIn(5) && (limits.faults_mask >> count & 1) != 0) {
+    plan.capacity_bytes = capacity;
+    if (nothing_else) plan.faults.clear();
+  }
+  for (const io::FaultRule& fault : plan.faults) {
+    plan.lies = plan.lies || fault.fault == io::Fault::kSyncLies;
+    plan.rots = plan.rots || Falsifies(fault.fault);
+  }
 }
 
 }  // namespace

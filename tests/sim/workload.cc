@@ -12,6 +12,7 @@ namespace {
 using std::chrono::microseconds;
 using std::chrono::milliseconds;
 
+constexpr Duration kResumeWithin = std::chrono::seconds(20);
 constexpr uint64_t kLargeBytes = 17 * 1024;  // Past a quarter of the ring of 64 KiB.
 
 }  // namespace
@@ -31,6 +32,7 @@ void Workload::Expect(const Status& status, std::string_view call) {
 }
 
 void Workload::Main() {
+  history_.BeginProcess();
   for (int life = 0; life < plan_.lives && !complaint_; ++life) {
     if (!LiveOnce(process_ * plan_.lives + life)) break;
   }
@@ -167,11 +169,20 @@ void Workload::WriterMain(kv::Store& store, int writer, int batches, Rng rng) {
     ++counts_.refused_writes;
     const StatusCode code = result.status().code();
     // A store that is closed or read-only stays so.
-    if (code == StatusCode::kUnavailable || ++refused > 20) return;
+    if (code == StatusCode::kUnavailable || ++refused > 200) return;
     world_.env().clock.SleepFor(milliseconds(rng.Between(1, 200)));
-    if (code == StatusCode::kResourceExhausted && plan_.capacity_bytes && refused == 5) {
-      world_.files().set_capacity(io::SimDisk::kUnlimited);
-    }
+    if (code == StatusCode::kResourceExhausted && plan_.capacity_bytes) HandleFullDisk(refused);
+  }
+}
+
+// Space returns after a while; then writes must, without a restart.
+void Workload::HandleFullDisk(int refused) {
+  if (refused == 5 && space_since_ == Instant::Never()) {
+    world_.files().set_capacity(io::SimDisk::kUnlimited);
+    space_since_ = Now();
+  }
+  if (plan_.faults.empty() && space_since_ + kResumeWithin < Now()) {
+    Complain("writes do not resume after space has returned");
   }
 }
 

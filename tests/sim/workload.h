@@ -54,6 +54,7 @@ class Workload {
   bool TakeStock(kv::Store& store, Rng& rng);
   void WriterMain(kv::Store& store, int writer, int batches, Rng rng);
   std::vector<Operation> DrawBatch(Rng& rng, int writer);
+  void HandleFullDisk(int refused);
   void ReaderMain(kv::Store& store, const bool& stop, Rng rng);
   void ReadOnce(kv::Store& store, Rng& rng);
   void ReadSnapshot(kv::Store& store, Rng& rng);
@@ -71,6 +72,7 @@ class Workload {
   WorkCounts counts_;
   bool closing_ = false;
   Instant unwatched_since_{0};
+  Instant space_since_ = Instant::Never();
 };
 
 }  // namespace aidb::sim

@@ -1,0 +1,143 @@
+// The harness on itself: that its runs repeat, that its oracles complain, and that what once
+// failed does not fail again.
+
+#include <fstream>
+#include <sstream>
+#include <string>
+
+#include <gtest/gtest.h>
+
+#include "tests/sim/campaign.h"
+#include "tests/sim/history.h"
+#include "tests/sim/plan.h"
+
+namespace aidb::sim {
+namespace {
+
+std::string Explain(const std::optional<Failure>& failure) {
+  return failure ? failure->message + "\n" + RepeatLine(*failure, {}) : "";
+}
+
+TEST(Simulation, TakesTheSameWayTwice) {
+  Campaign first;
+  Campaign second;
+  for (uint64_t seed = 1; seed <= 6; ++seed) {
+    const Limits small{.batches = 12};
+    EXPECT_EQ(Explain(first.RunSeed(seed, small)), "");
+    EXPECT_EQ(Explain(second.RunSeed(seed, small)), "");
+  }
+  EXPECT_EQ(first.tally().hash, second.tally().hash);
+  EXPECT_EQ(first.tally().points, second.tally().points);
+  EXPECT_GT(first.tally().points, 500u);
+}
+
+TEST(Simulation, CrashingChangesNothingInTheRunThatIsCrashed) {
+  // A point repeated alone is the point that was one of many.
+  Campaign everywhere;
+  Campaign nowhere;
+  const CrashPoint never{.operation = ~uint64_t{0}};
+  const Limits small{.batches = 12};
+  ASSERT_EQ(Explain(everywhere.RunSeed(2, small)), "");
+  ASSERT_EQ(Explain(nowhere.RunSeed(2, small, never)), "");
+  EXPECT_EQ(nowhere.tally().points, 0u);
+  EXPECT_EQ(everywhere.tally().operations, nowhere.tally().operations);
+}
+
+TEST(Simulation, OtherSeedsTakeOtherWays) {
+  Campaign first;
+  Campaign second;
+  const Limits small{.batches = 6};
+  ASSERT_EQ(Explain(first.RunSeed(1, small)), "");
+  ASSERT_EQ(Explain(second.RunSeed(2, small)), "");
+  EXPECT_NE(first.tally().hash, second.tally().hash);
+}
+
+TEST(Simulation, NoSeedThatOnceFailedFailsAgain) {
+  std::ifstream seeds(AIDB_SIM_SEEDS);
+  ASSERT_TRUE(seeds.is_open()) << AIDB_SIM_SEEDS;
+  Campaign campaign;
+  int count = 0;
+  for (std::string line; std::getline(seeds, line);) {
+    std::istringstream words(line.substr(0, line.find('#')));
+    uint64_t seed = 0;
+    if (!(words >> seed)) continue;
+    ++count;
+    EXPECT_EQ(Explain(campaign.RunSeed(seed, {})), "") << line;
+  }
+  EXPECT_GT(count, 0);
+}
+
+// ---- The oracle complains when it should. -------------------------------------------------
+
+class HistoryTest : public testing::Test {
+ protected:
+  // Writes `value` to `key` as `sequence`.
+  void Acknowledge(int key, std::optional<std::string> value, uint64_t sequence) {
+    const int batch = history_.Begin(0, {{.key = key, .value = std::move(value)}}, Instant{});
+    history_.End(batch, kv::Sequence{sequence}, false, Instant{});
+  }
+
+  History history_{4};
+};
+
+TEST_F(HistoryTest, AllowsExactlyItsOwnPast) {
+  Acknowledge(1, "old", 1);
+  Acknowledge(1, "new", 2);
+  const Pairs old_state{{history_.name(1), "old"}};
+  const Pairs new_state{{history_.name(1), "new"}};
+  EXPECT_FALSE(history_.Match(2, new_state).complaint);
+  EXPECT_FALSE(history_.Match(1, old_state).complaint);
+  EXPECT_FALSE(history_.Match(0, {}).complaint);
+  EXPECT_TRUE(history_.Match(2, old_state).complaint);
+  EXPECT_TRUE(history_.Match(1, new_state).complaint);
+  EXPECT_TRUE(history_.Match(2, {}).complaint);
+}
+
+TEST_F(HistoryTest, RefusesPhantomsAndWhatADeleteHid) {
+  Acknowledge(1, "a", 1);
+  Acknowledge(1, std::nullopt, 2);
+  EXPECT_FALSE(history_.Match(2, {}).complaint);
+  EXPECT_TRUE(history_.Match(2, {{history_.name(1), "a"}}).complaint);
+  EXPECT_TRUE(history_.Match(2, {{"zzz", "from nowhere"}}).complaint);
+  EXPECT_TRUE(history_.Match(3, {}).complaint) << "nobody wrote sequence 3";
+}
+
+TEST_F(HistoryTest, RefusesABatchInHalf) {
+  const int batch =
+      history_.Begin(0, {{.key = 1, .value = "a"}, {.key = 2, .value = "b"}}, Instant{});
+  history_.End(batch, kv::Sequence{2}, false, Instant{});
+  EXPECT_TRUE(history_.Match(1, {{history_.name(1), "a"}}).complaint);
+  EXPECT_TRUE(history_.Match(2, {{history_.name(1), "a"}}).complaint);
+  EXPECT_FALSE(history_.Match(2, {{history_.name(1), "a"}, {history_.name(2), "b"}}).complaint);
+}
+
+TEST_F(HistoryTest, LetsAnUnknownWriteBeThereOrNot) {
+  Acknowledge(1, "a", 1);
+  const int unknown = history_.Begin(1, {{.key = 1, .value = "b"}}, Instant{});
+  EXPECT_FALSE(history_.Match(1, {{history_.name(1), "a"}}).complaint);
+  EXPECT_FALSE(history_.Match(2, {{history_.name(1), "b"}}).complaint);
+  EXPECT_TRUE(history_.Match(2, {{history_.name(1), "a"}}).complaint);
+  history_.End(unknown, ResourceExhausted("nothing has happened"), false, Instant{});
+  EXPECT_TRUE(history_.Match(2, {{history_.name(1), "b"}}).complaint);
+}
+
+TEST_F(HistoryTest, KnowsWhenARelaxedWriteMustBeOnTheDisk) {
+  const auto at = [](int64_t ms) { return Instant{ms * 1'000'000}; };
+  const std::chrono::milliseconds bound(10);
+  const int batch = history_.Begin(0, {{.key = 1, .value = "a"}}, at(0));
+  history_.End(batch, kv::Sequence{1}, false, at(1));
+  EXPECT_EQ(history_.DurableWithin(bound, at(11)), 0u);
+  EXPECT_EQ(history_.DurableWithin(bound, at(12)), 1u);
+}
+
+TEST_F(HistoryTest, RefusesAReadOfWhatIsOld) {
+  Acknowledge(1, "old", 1);
+  Acknowledge(1, "new", 2);
+  EXPECT_FALSE(history_.CheckRead(1, "new", 2));
+  EXPECT_FALSE(history_.CheckRead(1, "new", 1)) << "written while the read ran";
+  EXPECT_TRUE(history_.CheckRead(1, "old", 2));
+  EXPECT_TRUE(history_.CheckRead(1, std::nullopt, 2));
+}
+
+}  // namespace
+}  // namespace aidb::sim
