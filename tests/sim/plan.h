@@ -23,8 +23,8 @@ std::string_view RunKindName(RunKind kind);
 
 // What a shrink takes away, and what a repeated run is given. Absent: as the seed says.
 struct Limits {
-  std::optional<int> batches;
-  std::optional<int> readers;
+  std::optional<int> batches{};
+  std::optional<int> readers{};
   uint64_t faults_mask = ~uint64_t{0};  // Bit i keeps fault i of the plan.
 };
 
