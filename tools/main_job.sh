@@ -25,11 +25,11 @@ trap 'if [[ -n $importer ]]; then kill -9 "$importer" 2>/dev/null || true; fi' E
 
 # Prints a command as one would type it, then runs it.
 show() {
-  printf '\n$ '
+  printf '\n$'
   local word
   for word in "$@"; do
     if [[ $word == "$aidb" ]]; then word=aidb; fi
-    if [[ $word =~ ^[A-Za-z0-9_./:=-]+$ ]]; then printf '%s ' "$word"; else printf "'%s' " "$word"; fi
+    if [[ $word =~ ^[A-Za-z0-9_./:=-]+$ ]]; then printf ' %s' "$word"; else printf " '%s'" "$word"; fi
   done
   printf '\n'
   "$@"
@@ -93,6 +93,7 @@ import_and_read() {
 
   key=$("$aidb" scan --prefix city:FR: --limit 1 --keys-only --db "$db")
   show "$aidb" get "$key" --db "$db"
+  echo  # The value has no newline.
   show "$aidb" scan --prefix city:FR:Ly --limit 8 --db "$db"
   show "$aidb" count --prefix city:FR: --db "$db"
   show "$aidb" scan --prefix city:DE: --reverse --keys-only --limit 3 --db "$db"
