@@ -26,7 +26,7 @@ class TransferTest : public testing::Test {
   }
 
   std::string Content() { return *ReadWhole(real_, path_, kContentBytesMax); }
-  void FailFromNow(CallKind kind, Fault fault) {
+  void FailFromNow(CallKind kind, CallFault fault) {
     fault.repeat = FaultRepeat::kForEver;
     files_.FailMatching(kind, "", 1, fault);
   }
@@ -148,7 +148,7 @@ struct Attempt {
 };
 
 // Replaces "old" by "new" with a fault at call n, and checks that one of them is there, whole.
-Attempt ReplaceWithFaultAt(uint64_t n, Fault fault) {
+Attempt ReplaceWithFaultAt(uint64_t n, CallFault fault) {
   const TemporaryDirectory directory;
   PosixFileSystem real;
   const std::string old_content(3000, 'o');

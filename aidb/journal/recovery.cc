@@ -532,6 +532,7 @@ Result<Recovered> Recovery::RunReadOnly() {
       return Lost(PathOf(file), end.offset, end.fill ? "nothing is written there" : end.reason,
                   "the mark of an orderly close", file_end);
     }
+    report_.records += report.records;
     state.last_number = file.number;
     state.last_end = end.offset;
   }

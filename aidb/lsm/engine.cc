@@ -214,7 +214,8 @@ Status Engine::WaitFlushed(uint64_t floor, size_t sealed_max) {
                       [&](const LoggedMemtable& m) { return m.log_number < floor; }));
     if (waiting <= sealed_max) return {};
     if (!failure_.ok()) return failure_;
-    if (flush_trouble_.code() == StatusCode::kResourceExhausted) return flush_trouble_;
+    // The background tries again; whoever waited learns why it takes longer.
+    if (!flush_trouble_.ok()) return flush_trouble_;
     if (core_->closed.load(std::memory_order_acquire)) return Unavailable("the store is closed");
     progress_cv_.Wait(work_mu_);
   }

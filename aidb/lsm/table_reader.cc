@@ -50,24 +50,10 @@ Result<BlockBuffer> ReadStored(const io::File& file, uint64_t salt, BlockKind ki
   return UnpackStored(trailer, stored.view());
 }
 
-Result<Block> ReadBlockOf(const io::File& file, uint64_t file_bytes, uint64_t salt, BlockKind kind,
-                          BlockHandle handle, ReadAhead* ahead) {
-  if (ahead == nullptr) {
-    AIDB_ASSIGN_OR_RETURN(BlockBuffer raw, ReadStored(file, salt, kind, handle));
-    return Block::Parse(kind, std::move(raw));
-  }
-  AIDB_ASSIGN_OR_RETURN(const std::string_view stored,
-                        ahead->Bytes(file, file_bytes, handle.offset, handle.size + kTrailerBytes));
-  AIDB_ASSIGN_OR_RETURN(const BlockTrailer trailer,
-                        CheckTrailer(salt, handle.offset, stored, kind));
-  AIDB_ASSIGN_OR_RETURN(BlockBuffer raw, UnpackStored(trailer, stored.substr(0, handle.size)));
-  return Block::Parse(kind, std::move(raw));
-}
-
 Result<TableProperties> ReadPropertiesOf(const io::File& file, const Footer& footer,
                                          uint64_t file_bytes) {
   const auto read = [&](BlockKind kind, BlockHandle handle) -> Result<Block> {
-    auto block = ReadBlockOf(file, file_bytes, footer.salt, kind, handle, nullptr);
+    auto block = ReadTableBlock(file, file_bytes, footer.salt, kind, handle, nullptr);
     if (!block.ok()) return DamagedAt(file.path(), handle.offset, block.status());
     return block;
   };
@@ -83,6 +69,20 @@ Result<TableProperties> ReadPropertiesOf(const io::File& file, const Footer& foo
 }
 
 }  // namespace
+
+Result<Block> ReadTableBlock(const io::File& file, uint64_t file_bytes, uint64_t salt,
+                             BlockKind kind, BlockHandle handle, ReadAhead* ahead) {
+  if (ahead == nullptr) {
+    AIDB_ASSIGN_OR_RETURN(BlockBuffer raw, ReadStored(file, salt, kind, handle));
+    return Block::Parse(kind, std::move(raw));
+  }
+  AIDB_ASSIGN_OR_RETURN(const std::string_view stored,
+                        ahead->Bytes(file, file_bytes, handle.offset, handle.size + kTrailerBytes));
+  AIDB_ASSIGN_OR_RETURN(const BlockTrailer trailer,
+                        CheckTrailer(salt, handle.offset, stored, kind));
+  AIDB_ASSIGN_OR_RETURN(BlockBuffer raw, UnpackStored(trailer, stored.substr(0, handle.size)));
+  return Block::Parse(kind, std::move(raw));
+}
 
 Result<std::string_view> ReadAhead::Bytes(const io::File& file, uint64_t file_bytes,
                                           uint64_t offset, uint64_t size) {
@@ -179,7 +179,7 @@ Status TableReader::Lost(Status why, size_t partition, const EntryBlock* index, 
 }
 
 Result<Block> TableReader::ReadBlock(BlockKind kind, BlockHandle handle, ReadAhead* ahead) const {
-  auto block = ReadBlockOf(*file_, facts_.size_bytes, facts_.salt, kind, handle, ahead);
+  auto block = ReadTableBlock(*file_, facts_.size_bytes, facts_.salt, kind, handle, ahead);
   if (!block.ok()) return Damaged(handle.offset, block.status());
   return block;
 }

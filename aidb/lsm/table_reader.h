@@ -49,6 +49,11 @@ class ReadAhead {
   uint64_t window_ = kWindowMin;
 };
 
+// The block at `handle`, verified and unpacked; `ahead` may be null. The error says what is wrong,
+// not in which file.
+Result<Block> ReadTableBlock(const io::File& file, uint64_t file_bytes, uint64_t salt,
+                             BlockKind kind, BlockHandle handle, ReadAhead* ahead);
+
 // One open table.
 //
 // Every block is verified when it is read from the file; a damaged one fails only the reads that

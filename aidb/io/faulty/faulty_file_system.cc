@@ -16,7 +16,7 @@ constexpr std::array<std::string_view, kCallKindCount> kNames = {
 };
 
 // How many of `size` bytes a fault lets through.
-size_t Allowed(const Fault& fault, size_t size) {
+size_t Allowed(const CallFault& fault, size_t size) {
   switch (fault.effect) {
     case FaultEffect::kErrorBefore:
     case FaultEffect::kSyncLost:
@@ -112,14 +112,14 @@ bool FaultyFileSystem::Rule::Matches(const Call& call) const {
                                 call.second_path.find(path_part) != std::string_view::npos);
 }
 
-void FaultyFileSystem::FailAt(uint64_t n, Fault fault) {
+void FaultyFileSystem::FailAt(uint64_t n, CallFault fault) {
   const MutexLock lock(mu_);
   AIDB_CHECK(n > call_count_);
   rules_.push_back({.kind = std::nullopt, .path_part = "", .n = n - call_count_, .fault = fault});
 }
 
 void FaultyFileSystem::FailMatching(CallKind kind, std::string_view path_part, uint64_t n,
-                                    Fault fault) {
+                                    CallFault fault) {
   const MutexLock lock(mu_);
   AIDB_CHECK(n > 0);
   rules_.push_back({.kind = kind, .path_part = std::string(path_part), .n = n, .fault = fault});

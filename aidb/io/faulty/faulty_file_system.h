@@ -57,7 +57,7 @@ enum class FaultRepeat : unsigned char {
   kForEver,  // This call and every later one that matches.
 };
 
-struct Fault {
+struct CallFault {
   FaultEffect effect = FaultEffect::kErrorBefore;
   StatusCode code = StatusCode::kIoError;
   FaultRepeat repeat = FaultRepeat::kOnce;
@@ -84,10 +84,10 @@ class FaultyFileSystem final : public FileSystem {
 
   // Fails the n-th call since construction (the first is 1), which must still lie ahead:
   // FailAt(call_count() + 1, …) is the next one.
-  void FailAt(uint64_t n, Fault fault) AIDB_EXCLUDES(mu_);
+  void FailAt(uint64_t n, CallFault fault) AIDB_EXCLUDES(mu_);
   // Fails the n-th call from now on (the next is 1) that is of this kind and whose path, or either
   // of whose two paths, contains `path_part`. When several rules hit one call the oldest decides.
-  void FailMatching(CallKind kind, std::string_view path_part, uint64_t n, Fault fault)
+  void FailMatching(CallKind kind, std::string_view path_part, uint64_t n, CallFault fault)
       AIDB_EXCLUDES(mu_);
   // Forgets all rules and failed syncs, as a restart with a healthy disk does. Counts stay.
   void Heal() AIDB_EXCLUDES(mu_);
@@ -129,14 +129,14 @@ class FaultyFileSystem final : public FileSystem {
     std::optional<CallKind> kind;  // None: any call.
     std::string path_part;
     uint64_t n;  // Hits when `seen` gets here.
-    Fault fault;
+    CallFault fault;
     uint64_t seen = 0;
 
     bool Matches(const Call& call) const;
   };
   // What a rule does to one call.
   struct Hit {
-    Fault fault;
+    CallFault fault;
     Status error;
   };
 

@@ -36,7 +36,7 @@ class FaultyFileSystemTest : public testing::Test {
 
   std::unique_ptr<File> Open() { return *files_.Open(path_, OpenMode::kReadWrite); }
   std::string Content() { return *ReadWhole(real_, path_, 1000); }
-  void FailNext(Fault fault) { files_.FailAt(files_.call_count() + 1, fault); }
+  void FailNext(CallFault fault) { files_.FailAt(files_.call_count() + 1, fault); }
 
   const TemporaryDirectory directory_;
   const std::string path_ = directory_ / "a";

@@ -1,0 +1,17 @@
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "aidb/lsm/dump.h"
+#include "aidb/lsm/entry.h"
+
+namespace aidb::lsm {
+
+// "put "k" = "v"", escaped and cut to a line's length.
+std::string EntryText(OpKind kind, std::string_view key, std::string_view value);
+
+// DumpFile of a table.
+Status DumpTable(io::FileSystem& files, std::string_view path, const DumpLine& line);
+
+}  // namespace aidb::lsm
