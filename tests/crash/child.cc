@@ -81,7 +81,7 @@ int RunChild(const ChildPlan& plan) {
     });
   }
   if (plan.close_after_ms >= 0) {
-    std::this_thread::sleep_for(std::chrono::milliseconds(plan.close_after_ms));
+    world.env().clock.SleepFor(std::chrono::milliseconds(plan.close_after_ms));
     stop.store(true, std::memory_order_relaxed);
   }
   writers.clear();  // Joins.

@@ -4,22 +4,13 @@
 #include <utility>
 
 #include "aidb/base/check.h"
-#include "aidb/lsm/file_names.h"
 
 namespace aidb::campaign {
 namespace {
 
-using lsm::FileKind;
-
 constexpr int kTries = 16;
 constexpr uint64_t kPageBytes = 4096;
 constexpr uint64_t kRingHeaderBytes = 4096;
-
-FileKind KindOf(Target target) {
-  constexpr FileKind kKinds[] = {FileKind::kCurrent, FileKind::kManifest, FileKind::kJournal,
-                                 FileKind::kRing,    FileKind::kLog,      FileKind::kTable};
-  return kKinds[static_cast<size_t>(target)];
-}
 
 std::string PathOf(std::string_view name) {
   return std::string(kStoreDirectory) + "/" + std::string(name);
@@ -31,8 +22,7 @@ std::vector<std::string> FilesOf(const io::SimDisk& disk, Target target) {
   for (const std::string& path : disk.AllFiles()) {
     const size_t slash = path.rfind('/');
     const std::string name = path.substr(slash + 1);
-    const auto parsed = lsm::ParseFileName(name);
-    if (path.find("quarantine") == std::string::npos && parsed && parsed->kind == KindOf(target)) {
+    if (path.find("quarantine") == std::string::npos && StoreFileOf(name) == target) {
       names.push_back(name);
     }
   }
@@ -100,20 +90,7 @@ std::string Change(const Sample& sample, Target target, Damage damage, const std
 std::string CopyName(const io::SimDisk& disk, Target target, const std::string& name, Rng& rng) {
   const auto names = FilesOf(disk, target);
   if (names.size() > 1 && rng.OneIn(2)) return names[rng.Below(names.size())];
-  const uint64_t free = 1'000 + rng.Below(1'000);
-  switch (target) {
-    case Target::kManifest:
-      return lsm::ManifestName(free);
-    case Target::kLog:
-      return lsm::LogName(free);
-    case Target::kTable:
-      return lsm::TableName(free);
-    case Target::kCurrent:
-    case Target::kJournal:
-    case Target::kRing:
-      return name + std::string(lsm::kTemporarySuffix);
-  }
-  AIDB_CHECK(false);
+  return AnotherName(target, 1'000 + rng.Below(1'000), name);
 }
 
 std::optional<Damaged> TryOnce(const Sample& sample, Target target, Damage damage, Rng& rng) {

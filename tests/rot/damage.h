@@ -9,11 +9,12 @@
 
 #include "aidb/base/random.h"
 
+#include "tests/campaign/store_files.h"
 #include "tests/rot/sample.h"
 
 namespace aidb::campaign {
 
-enum class Target : uint8_t { kCurrent, kManifest, kJournal, kRing, kLog, kTable };
+using Target = StoreFile;
 inline constexpr std::array<std::string_view, 6> kTargetNames{"CURRENT", "manifest", "JOURNAL",
                                                               "ring",    "log",      "table"};
 
