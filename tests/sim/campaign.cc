@@ -2,7 +2,9 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <iterator>
 #include <utility>
+#include <vector>
 
 #include "aidb/lsm/open.h"
 
@@ -34,6 +36,31 @@ bool ChangesTheDisk(FileCall call) {
 
 uint64_t Blend(uint64_t a, uint64_t b) { return Rng(a * 0x9E3779B97F4A7C15 + b).Next(); }
 
+// Rot is drawn where the log's ring tells everything that was acknowledged: without one, the
+// last group of a log that rots reads as torn, and nobody can know better.
+Damage DrawDamage(const Plan& plan, int depth, Rng& rng) {
+  const uint64_t dice = rng.Below(16);
+  if (dice < 4) return Damage::kKill;
+  if (dice < 6) return Damage::kMove;
+  const bool ring = plan.world.files.region_support == io::RegionSupport::kTrusted;
+  if (dice == 6 && depth == 1 && ring && plan.kind == RunKind::kCrash) return Damage::kRot;
+  return Damage::kPowerCut;
+}
+
+// Damages one of the logs. False when there is none, or nothing to damage.
+bool DamageALog(SimDisk& disk, Rng& rng) {
+  std::vector<std::string> logs;
+  for (std::string& path : disk.AllFiles()) {
+    if (path.ends_with(".log")) logs.push_back(std::move(path));
+  }
+  if (logs.empty()) return false;
+  const std::string& log = logs[rng.Below(logs.size())];
+  static constexpr io::Rot kKinds[] = {io::Rot::kFlipBit, io::Rot::kFlipBit, io::Rot::kZeroPage,
+                                       io::Rot::kTruncate, io::Rot::kStalePage};
+  const io::Rot kind = kKinds[rng.Below(std::size(kKinds))];
+  return disk.Damage(log, kind, rng).has_value();
+}
+
 std::string FirstLines(const std::string& text) { return text.substr(0, 2'000); }
 
 }  // namespace
@@ -44,6 +71,7 @@ void Tally::Add(const Tally& other) {
   kills += other.kills;
   cuts += other.cuts;
   moves += other.moves;
+  rots += other.rots;
   again += other.again;
   second += other.second;
   refused += other.refused;
@@ -152,7 +180,7 @@ void Campaign::CrashHere(const Scene& scene, const CrashPoint& point) {
   Rng rng(seed);
   const auto complaint =
       CrashAgain(plan, scene.history, scene.world.files().Snapshot(), FloorNow(scene),
-                 {.seed = seed, .depth = 1, .may_refuse = false}, rng);
+                 {.seed = seed, .depth = 1, .may_refuse = false, .rotten = false}, rng);
   if (complaint) failure_ = Failure{plan.seed, point, *complaint};
 }
 
@@ -161,8 +189,7 @@ std::optional<std::string> Campaign::CrashAgain(const Plan& plan, const History&
                                                 const Origin& origin, Rng& rng) {
   ++tally_.points;
   if (origin.depth > 1) ++tally_.again;
-  const uint64_t dice = rng.Below(8);
-  const Damage damage = dice < 2 ? Damage::kKill : dice < 3 ? Damage::kMove : Damage::kPowerCut;
+  const Damage damage = DrawDamage(plan, origin.depth, rng);
   std::string_view how;
   Floor left = floor;
   SimDisk after;
@@ -178,6 +205,13 @@ std::optional<std::string> Campaign::CrashAgain(const Plan& plan, const History&
       how = "move";
       after = disk.Move();
       left.after_cut = left.after_kill;
+      break;
+    case Damage::kRot:
+      ++tally_.rots;
+      how = "kill and rot";
+      after = disk.Kill();
+      next.rotten = DamageALog(after, rng);
+      next.may_refuse = next.rotten;
       break;
     case Damage::kPowerCut:
       ++tally_.cuts;
@@ -209,8 +243,11 @@ struct Campaign::Recovery {
 std::optional<std::string> Campaign::Recover(const Plan& plan, const History& history, SimDisk disk,
                                              const Floor& floor, const Origin& origin) {
   Rng rng(Blend(origin.seed, static_cast<uint64_t>(origin.depth)));
-  io::SimWorld world(rng.Next(), std::move(disk), plan.world);
-  const bool crash_again = origin.depth < 2 && rng.OneIn(plan.again_one_in);
+  io::SimOptions world_options = plan.world;
+  // Whether a ring may be had can change from one open to the next.
+  if (rng.OneIn(6)) world_options.files.region_support = io::RegionSupport::kRefused;
+  io::SimWorld world(rng.Next(), std::move(disk), world_options);
+  const bool crash_again = origin.depth < 2 && !origin.rotten && rng.OneIn(plan.again_one_in);
   kv::Options options = rng.OneIn(4) ? DrawOptions(rng) : plan.options;
   options.sync_interval_ms = plan.options.sync_interval_ms;
   options.write_wait_ms = 10'000;
@@ -229,16 +266,17 @@ std::optional<std::string> Campaign::Recover(const Plan& plan, const History& hi
   if (!report.finished()) return "recovery does not end:\n" + FirstLines(report.fibers);
   if (report.parked_fibers > 0) return "recovery leaves fibers behind";
   if (!world.files().rule_violations().empty()) return world.files().rule_violations().front();
-  if (!now.probed || !rng.OneIn(4)) return std::nullopt;
+  if (!now.probed || origin.rotten || !rng.OneIn(4)) return std::nullopt;
   SimDisk left = world.disk();
-  left = rng.OneIn(2) ? left.Kill() : left.PowerCut(rng, io::PowerCutModel::Draw(rng));
+  // What a device lied about may still be lost.
+  left = plan.lies || rng.OneIn(2) ? left.Kill() : left.PowerCut(rng, io::PowerCutModel::Draw(rng));
   return RecoverAgain(plan, std::move(left), now.verdict, rng.Next());
 }
 
 void Campaign::CrashRecovery(const Plan& plan, Recovery& now, Rng& rng) {
   if (now.complaint || !rng.OneIn(8)) return;
   Rng dice(rng.Next());
-  const Origin next{dice.Next(), now.origin.depth + 1, now.origin.may_refuse};
+  const Origin next{dice.Next(), now.origin.depth + 1, now.origin.may_refuse, false};
   now.complaint =
       CrashAgain(plan, now.history, now.world.files().Snapshot(), now.floor, next, dice);
   if (now.complaint) *now.complaint = "and again during that recovery: " + *now.complaint;

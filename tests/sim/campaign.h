@@ -18,7 +18,12 @@
 
 namespace aidb::sim {
 
-enum class Damage : unsigned char { kKill, kPowerCut, kMove };
+enum class Damage : unsigned char {
+  kKill,
+  kPowerCut,
+  kMove,
+  kRot,  // Killed, and a log is damaged at rest.
+};
 
 // One damaged disk: which, of all that a seed makes.
 struct CrashPoint {
@@ -40,6 +45,7 @@ struct Tally {
   uint64_t kills = 0;
   uint64_t cuts = 0;
   uint64_t moves = 0;
+  uint64_t rots = 0;
   uint64_t again = 0;    // Points at depth 2: a crash during recovery.
   uint64_t second = 0;   // Recoveries of a recovered store.
   uint64_t refused = 0;  // Opens refused with a file's name, after a device that lied.
@@ -76,6 +82,7 @@ class Campaign {
     uint64_t seed = 0;
     int depth = 1;
     bool may_refuse = false;
+    bool rotten = false;  // A log was damaged at rest.
   };
 
   // A seed in progress.

@@ -200,10 +200,11 @@ std::vector<Share> RunJobs(const Arguments& arguments, uint64_t first_job, uint6
 void PrintTally(const Tally& tally, double seconds) {
   const auto n = [](uint64_t value) { return static_cast<unsigned long long>(value); };
   std::printf(
-      "%llu seeds, %llu crash points (%llu kills, %llu power cuts, %llu moves; %llu of them during "
+      "%llu seeds, %llu crash points (%llu kills, %llu power cuts, %llu moves, %llu with rot; %llu "
+      "of them during "
       "a recovery), %llu second recoveries\n%llu file operations, %llu flushes, %llu compactions, "
-      "%llu opens refused after a lying device\n",
-      n(tally.seeds), n(tally.points), n(tally.kills), n(tally.cuts), n(tally.moves),
+      "%llu opens refused after rot or a lying device\n",
+      n(tally.seeds), n(tally.points), n(tally.kills), n(tally.cuts), n(tally.moves), n(tally.rots),
       n(tally.again), n(tally.second), n(tally.operations), n(tally.flushes), n(tally.compactions),
       n(tally.refused));
   static constexpr const char* kFaultNames[io::kFaultKinds] = {"error",
