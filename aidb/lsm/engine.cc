@@ -116,7 +116,10 @@ Result<Sequence> Engine::Write(kv::WriteBatch batch, const kv::WriteOptions& opt
 }
 
 Status Engine::WaitDurable(Sequence sequence) {
-  return journal_->WaitDurable(journal::RecordId{ToNumber(sequence)}, Instant::Never());
+  Status status = journal_->WaitDurable(journal::RecordId{ToNumber(sequence)}, Instant::Never());
+  // The write is visible, and kResourceExhausted would say that nothing has happened.
+  if (status.code() != StatusCode::kResourceExhausted) return status;
+  return IoError(std::string(status.message()));
 }
 
 Result<Sequence> Engine::WriteLocked(const kv::WriteBatch& batch, Instant deadline) {
