@@ -36,14 +36,13 @@ bool ChangesTheDisk(FileCall call) {
 
 uint64_t Blend(uint64_t a, uint64_t b) { return Rng(a * 0x9E3779B97F4A7C15 + b).Next(); }
 
-// Rot is drawn where the log's ring tells everything that was acknowledged: without one, the
-// last group of a log that rots reads as torn, and nobody can know better.
-Damage DrawDamage(const Plan& plan, int depth, Rng& rng) {
+// Rot is drawn where the ring of an open store tells everything that was acknowledged. Without it
+// the last group of a log that rots reads as torn, and nobody can know better.
+Damage DrawDamage(bool may_rot, Rng& rng) {
   const uint64_t dice = rng.Below(16);
   if (dice < 4) return Damage::kKill;
   if (dice < 6) return Damage::kMove;
-  const bool ring = plan.world.files.region_support == io::RegionSupport::kTrusted;
-  if (dice == 6 && depth == 1 && ring && plan.kind == RunKind::kCrash) return Damage::kRot;
+  if (dice == 6 && may_rot) return Damage::kRot;
   return Damage::kPowerCut;
 }
 
@@ -174,13 +173,15 @@ SimDisk Campaign::RunProcess(const Plan& plan, History& history, int process, Si
 
 void Campaign::CrashHere(const Scene& scene, const CrashPoint& point) {
   const Plan& plan = scene.plan;
+  const bool may_rot = plan.kind == RunKind::kCrash &&
+                       plan.world.files.region_support == io::RegionSupport::kTrusted &&
+                       scene.workload.unwatched_since() == Instant::Never();
   const uint64_t seed =
       Blend(Blend(plan.seed, point.operation * 2 + static_cast<uint64_t>(point.phase)),
             static_cast<uint64_t>(point.draw));
   Rng rng(seed);
-  const auto complaint =
-      CrashAgain(plan, scene.history, scene.world.files().Snapshot(), FloorNow(scene),
-                 {.seed = seed, .depth = 1, .may_refuse = false, .rotten = false}, rng);
+  const auto complaint = CrashAgain(plan, scene.history, scene.world.files().Snapshot(),
+                                    FloorNow(scene), {.seed = seed, .may_rot = may_rot}, rng);
   if (complaint) failure_ = Failure{plan.seed, point, *complaint};
 }
 
@@ -189,7 +190,7 @@ std::optional<std::string> Campaign::CrashAgain(const Plan& plan, const History&
                                                 const Origin& origin, Rng& rng) {
   ++tally_.points;
   if (origin.depth > 1) ++tally_.again;
-  const Damage damage = DrawDamage(plan, origin.depth, rng);
+  const Damage damage = DrawDamage(origin.may_rot, rng);
   std::string_view how;
   Floor left = floor;
   SimDisk after;
@@ -276,7 +277,7 @@ std::optional<std::string> Campaign::Recover(const Plan& plan, const History& hi
 void Campaign::CrashRecovery(const Plan& plan, Recovery& now, Rng& rng) {
   if (now.complaint || !rng.OneIn(8)) return;
   Rng dice(rng.Next());
-  const Origin next{dice.Next(), now.origin.depth + 1, now.origin.may_refuse, false};
+  const Origin next{dice.Next(), now.origin.depth + 1, now.origin.may_refuse};
   now.complaint =
       CrashAgain(plan, now.history, now.world.files().Snapshot(), now.floor, next, dice);
   if (now.complaint) *now.complaint = "and again during that recovery: " + *now.complaint;

@@ -82,7 +82,8 @@ class Campaign {
     uint64_t seed = 0;
     int depth = 1;
     bool may_refuse = false;
-    bool rotten = false;  // A log was damaged at rest.
+    bool may_rot = false;  // The ring tells all that was acknowledged.
+    bool rotten = false;   // A log was damaged at rest.
   };
 
   // A seed in progress.
