@@ -57,6 +57,7 @@ def calls(*names):
 POSIX = 'aidb/io/posix/*'
 FIBER_STACKS = 'aidb/io/sim/fiber_stacks.cc'  # Maps stacks with a guard page; no file.
 USER_FILES = 'apps/aidb/streams.cc'  # Links, pipes and terminals, which a FileSystem refuses.
+REAL_KILLS = 'aidb/journal/journal_kill_test.cc'  # A child that dies by SIGKILL is a process.
 SYNC = ('aidb/base/sync.h', 'aidb/base/sync.cc', 'aidb/base/sync_test.cc')
 BANS = (
     Ban(r'\bstd::(?:recursive_|timed_|shared_|recursive_timed_)?mutex\b|\bstd::(?:lock_guard|'
@@ -87,7 +88,7 @@ BANS = (
               'posix_fallocate', 'flock',
               'fcntl', 'ioctl', 'io_uring_\\w+')
         + r'|\bstd::rename\s*\(|#include <(?:fcntl\.h|unistd\.h|sys/\w+\.h|dirent\.h)>',
-        'io::FileSystem', kinds=DRIVERS, files=(POSIX, FIBER_STACKS, USER_FILES)),
+        'io::FileSystem', kinds=DRIVERS, files=(POSIX, FIBER_STACKS, USER_FILES, REAL_KILLS)),
     Ban(r'\bstd::(?:filesystem|[io]?fstream)\b|#include <(?:filesystem|fstream)>|'
         r'\b(?:std::)?fopen\b',
         'io::FileSystem', kinds=(*ALL_TESTS, 'examples'), files=(POSIX, USER_FILES)),
@@ -97,7 +98,7 @@ BANS = (
     Ban(calls('fork', 'vfork', 'exec[lv]p?e?', 'posix_spawnp?', 'popen', 'system', 'waitpid',
               'kill', 'raise', 'signal', 'sigaction') + r'|\bstd::(?:system|signal)\b',
         'nothing: the library starts no process and takes no signal', kinds=(*DRIVERS, 'apps'),
-        files=(POSIX,)),
+        files=(POSIX, REAL_KILLS)),
     Ban(r'#include <regex>|\bstd::regex\w*', 'a hand-written parser: linear, with a limit',
         kinds=ALL_TESTS),
     Ban(r'#include <iostream>|\bstd::(?:cout|cerr|cin)\b', 'std::fprintf, or the Logger'),

@@ -364,15 +364,11 @@ uint64_t Scaled(uint64_t seeds) {
 TEST(JournalSim, SurvivesACrashAtEveryOperation) {
   io::FiberStackPool stacks;
   Campaign campaign;
-  const auto start = std::chrono::steady_clock::now();
   for (uint64_t seed = 1; seed <= Scaled(24) && !campaign.found; ++seed) {
     CrashAtEveryOperation(seed, OptionsWith(stacks), {}, 1, campaign);
   }
-  const std::chrono::duration<double> took = std::chrono::steady_clock::now() - start;
   EXPECT_FALSE(campaign.found.has_value()) << *campaign.found;
   RecordProperty("crash_points", static_cast<int>(campaign.crash_points));
-  RecordProperty("crash_points_per_second",
-                 static_cast<int>(static_cast<double>(campaign.crash_points) / took.count()));
   EXPECT_GT(campaign.crash_points, 1'000u);
 }
 
