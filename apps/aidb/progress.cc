@@ -1,6 +1,7 @@
 #include "apps/aidb/progress.h"
 
 #include <algorithm>
+#include <cmath>
 #include <cstdio>
 
 #include <fmt/format.h>
@@ -68,7 +69,7 @@ std::string Progress::Line(uint64_t records, uint64_t bytes) const {
   if (total_bytes_ && bytes > 0 && bytes < *total_bytes_) {
     const double left = Seconds(elapsed()) * static_cast<double>(*total_bytes_ - bytes) /
                         static_cast<double>(bytes);
-    const auto whole = static_cast<uint64_t>(left + 0.5);
+    const long long whole = std::llround(left);
     line += fmt::format("  {}:{:02} left", whole / 60, whole % 60);
   }
   return line;

@@ -52,8 +52,9 @@ Result<Input> Input::Open(const std::string& path) {
 Input::Input(FileHandle file, std::string name) : file_(std::move(file)), name_(std::move(name)) {
   if (std::fseek(file_.get(), 0, SEEK_END) != 0) return;
   const long size = std::ftell(file_.get());
-  if (size > 0) size_bytes_ = static_cast<uint64_t>(size);
-  std::rewind(file_.get());
+  if (std::fseek(file_.get(), 0, SEEK_SET) == 0 && size > 0) {
+    size_bytes_ = static_cast<uint64_t>(size);
+  }
 }
 
 Result<size_t> Input::Read(std::span<char> out) {
