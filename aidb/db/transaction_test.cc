@@ -118,8 +118,10 @@ class Player {
     const Status status = transaction.Commit().status();
     if (status.code() != StatusCode::kConflict) return status.ToString();
     for (const std::string key : {"job:3", "x", "y", "z"}) {
-      for (const std::string quote : {"'", "\""}) {
-        if (status.message().find(quote + key + quote) != std::string_view::npos) {
+      for (const char quote : {'\'', '"'}) {
+        std::string quoted(1, quote);
+        quoted.append(key).append(1, quote);
+        if (status.message().find(quoted) != std::string_view::npos) {
           return "conflict on " + key;
         }
       }
