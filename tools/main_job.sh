@@ -100,6 +100,7 @@ import_and_read() {
   show "$snapshot_example" "$db"
   show "$aidb" stats --db "$db"
   show "$aidb" import "$input" --key-template "$key_template" --db "$db" --verify
+  show "$aidb" check --db "$db" --progress always
 }
 
 # kill_and_reopen MODE ACKNOWLEDGED [OPTION]: starts an import into a fresh store, waits for

@@ -62,4 +62,15 @@ struct ExportOptions {
 };
 Result<ExitCode> Export(const Context& context, const ExportOptions& options);
 
+struct CheckOptions {
+  ProgressMode progress = ProgressMode::kAuto;
+};
+// Reads every byte of a native store that nobody has open; kFailed when it finds a problem.
+Result<ExitCode> Check(const Context& context, const CheckOptions& options);
+
+struct DumpOptions {
+  std::string file;  // Its name in the store.
+};
+Result<ExitCode> Dump(const Context& context, const DumpOptions& options);
+
 }  // namespace aidb::cli

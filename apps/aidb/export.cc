@@ -29,7 +29,7 @@ Result<ExitCode> Export(const Context& context, const ExportOptions& options) {
     AIDB_ASSIGN_OR_RETURN(file, Output::Open(options.output));
   }
   Output& out = file ? *file : context.out;
-  Progress progress(context.env.clock, options.progress, "exporting", std::nullopt);
+  Progress progress(context.env.clock, options.progress, "exporting", Progress::Unit::kRecords);
   uint64_t records = 0;
   uint64_t bytes = 0;
   Iterator it = db->Scan(range.scan_options());

@@ -190,7 +190,8 @@ Result<ExitCode> Import(const Context& context, const ImportOptions& options) {
   }
   AIDB_ASSIGN_OR_RETURN(const auto db, OpenToWrite(context, StoreMode::kCreateIfMissing));
   NoteInterrupts();
-  Progress progress(context.env.clock, options.progress, "importing", reader.size_bytes());
+  Progress progress(context.env.clock, options.progress, "importing", Progress::Unit::kRecords);
+  progress.set_total_bytes(reader.size_bytes());
   BatchWriter writer(*db, context, options, acknowledge ? &*acknowledge : nullptr);
   const Status written = WriteRecords(reader, options, writer, progress);
   const Duration elapsed = progress.elapsed();
@@ -206,7 +207,8 @@ Result<ExitCode> Import(const Context& context, const ImportOptions& options) {
 Result<ExitCode> Verify(const Context& context, const ImportOptions& options) {
   AIDB_ASSIGN_OR_RETURN(RecordReader reader, OpenRecords(options));
   AIDB_ASSIGN_OR_RETURN(const auto db, OpenToRead(context));
-  Progress progress(context.env.clock, options.progress, "verifying", reader.size_bytes());
+  Progress progress(context.env.clock, options.progress, "verifying", Progress::Unit::kRecords);
+  progress.set_total_bytes(reader.size_bytes());
   Comparer comparer(*db);
   AIDB_RETURN_IF_ERROR(CompareRecords(reader, options, comparer, progress));
   AIDB_RETURN_IF_ERROR(db->Close());

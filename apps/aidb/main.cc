@@ -36,6 +36,7 @@ constexpr const char* kFooter = R"(Examples:
   aidb import cities.json --key-template 'city:{country}:{name}#{n}' --db data
   aidb export cities.ndjson --prefix city:FR: --db data
   aidb stats --output json --db data
+  aidb check --db data
 
 Exit codes:
   0  done
@@ -198,6 +199,27 @@ void AddExport(CLI::App& app, Parsed& parsed) {
   });
 }
 
+void AddInspection(CLI::App& app, Parsed& parsed) {
+  CLI::App& check = *app.add_subcommand(
+      "check", "Read every byte of the store and say what is damaged; changes nothing");
+  auto check_options = std::make_shared<CheckOptions>();
+  AddProgress(check, check_options->progress);
+  check.callback([&parsed, check_options] {
+    parsed.command = [check_options](const Context& context) {
+      return Check(context, *check_options);
+    };
+  });
+  CLI::App& dump = *app.add_subcommand("dump", "Print what one file of the store holds");
+  auto dump_options = std::make_shared<DumpOptions>();
+  dump.add_option("file", dump_options->file, "Its name: CURRENT, 000012.sst, 000013.log, ...")
+      ->required();
+  dump.callback([&parsed, dump_options] {
+    parsed.command = [dump_options](const Context& context) {
+      return Dump(context, *dump_options);
+    };
+  });
+}
+
 void AddCommands(CLI::App& app, Parsed& parsed) {
   AddPut(app, parsed);
   AddOfKey(app, parsed, "get", "Print the value of a key, byte for byte", Get);
@@ -209,6 +231,7 @@ void AddCommands(CLI::App& app, Parsed& parsed) {
   CLI::App& stats = *app.add_subcommand("stats", "Print the figures of the store");
   stats.callback(
       [&parsed] { parsed.command = [](const Context& context) { return Stats(context); }; });
+  AddInspection(app, parsed);
 }
 
 // Reports an error on standard error and gives its exit code.

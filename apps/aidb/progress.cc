@@ -22,12 +22,11 @@ double Seconds(Duration duration) { return std::chrono::duration<double>(duratio
 
 }  // namespace
 
-Progress::Progress(Clock& clock, ProgressMode mode, std::string_view verb,
-                   std::optional<uint64_t> total_bytes)
+Progress::Progress(Clock& clock, ProgressMode mode, std::string_view verb, Unit unit)
     : clock_(clock),
       style_(StyleOf(mode)),
       verb_(verb),
-      total_bytes_(total_bytes),
+      unit_(unit),
       began_(clock.Now()),
       next_(began_ + (style_ == Style::kBar ? kBarInterval : kLineInterval)) {}
 
@@ -37,21 +36,25 @@ Progress::Style Progress::StyleOf(ProgressMode mode) {
   return mode == ProgressMode::kAlways ? Style::kLines : Style::kNone;
 }
 
-void Progress::Update(uint64_t records, uint64_t bytes) {
+void Progress::Update(uint64_t count, uint64_t bytes) {
   if (style_ == Style::kNone) return;
   const Instant now = clock_.Now();
   if (now < next_) return;
   next_ = now + (style_ == Style::kBar ? kBarInterval : kLineInterval);
-  Draw(records, bytes);
+  Draw(count, bytes);
 }
 
-void Progress::Finish(uint64_t records, uint64_t bytes) {
+void Progress::Finish(uint64_t count, uint64_t bytes) {
   if (style_ == Style::kNone) return;
-  Draw(records, bytes);
+  Draw(count, bytes);
   if (style_ == Style::kBar) std::fputs("\n", stderr);
 }
 
-std::string Progress::Line(uint64_t records, uint64_t bytes) const {
+std::string Progress::Amount(uint64_t count) const {
+  return unit_ == Unit::kBytes ? BytesInWords(count) : WithCommas(count);
+}
+
+std::string Progress::Line(uint64_t count, uint64_t bytes) const {
   std::string line(verb_);
   if (total_bytes_) {
     const double done =
@@ -64,8 +67,8 @@ std::string Progress::Line(uint64_t records, uint64_t bytes) const {
     }
     line += fmt::format(" {:3.0f} %", done * 100);
   }
-  line +=
-      fmt::format("  {} records  {}/s", WithCommas(records), WithCommas(Rate(records, elapsed())));
+  line += fmt::format("  {}{}  {}/s", Amount(count), unit_ == Unit::kRecords ? " records" : "",
+                      Amount(Rate(count, elapsed())));
   if (total_bytes_ && bytes > 0 && bytes < *total_bytes_) {
     const double left = Seconds(elapsed()) * static_cast<double>(*total_bytes_ - bytes) /
                         static_cast<double>(bytes);
@@ -75,8 +78,8 @@ std::string Progress::Line(uint64_t records, uint64_t bytes) const {
   return line;
 }
 
-void Progress::Draw(uint64_t records, uint64_t bytes) const {
-  const std::string line = Line(records, bytes);
+void Progress::Draw(uint64_t count, uint64_t bytes) const {
+  const std::string line = Line(count, bytes);
   if (style_ == Style::kBar) {
     // To the first column, the line, and whatever stood behind it erased (ECMA-48: EL).
     fmt::print(stderr, "\r{}\x1b[K", line);

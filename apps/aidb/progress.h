@@ -19,13 +19,17 @@ enum class ProgressMode : unsigned char { kAuto, kAlways, kNever };
 // Thread safety: none.
 class Progress {
  public:
-  // `verb` lives as long as this. Without `total_bytes` there is neither bar nor time left.
-  Progress(Clock& clock, ProgressMode mode, std::string_view verb,
-           std::optional<uint64_t> total_bytes);
+  // What is counted beside the bytes that tell how far the work has come.
+  enum class Unit : unsigned char { kRecords, kBytes };
 
-  void Update(uint64_t records, uint64_t bytes);
+  // `verb` lives as long as this.
+  Progress(Clock& clock, ProgressMode mode, std::string_view verb, Unit unit);
+
+  // Until it is called with a number there is neither bar nor time left.
+  void set_total_bytes(std::optional<uint64_t> total_bytes) { total_bytes_ = total_bytes; }
+  void Update(uint64_t count, uint64_t bytes);
   // Draws the last state and leaves the line. Called once, before anything else is printed.
-  void Finish(uint64_t records, uint64_t bytes);
+  void Finish(uint64_t count, uint64_t bytes);
 
   Duration elapsed() const { return clock_.Now() - began_; }
 
@@ -33,14 +37,16 @@ class Progress {
   enum class Style : unsigned char { kNone, kBar, kLines };
 
   static Style StyleOf(ProgressMode mode);
-  std::string Line(uint64_t records, uint64_t bytes) const;
-  void Draw(uint64_t records, uint64_t bytes) const;
+  std::string Amount(uint64_t count) const;
+  std::string Line(uint64_t count, uint64_t bytes) const;
+  void Draw(uint64_t count, uint64_t bytes) const;
 
   Clock& clock_;
   const Style style_;
   const std::string_view verb_;
-  const std::optional<uint64_t> total_bytes_;
+  const Unit unit_;
   const Instant began_;
+  std::optional<uint64_t> total_bytes_;
   Instant next_;
 };
 

@@ -246,7 +246,8 @@ class Errors(CommandLine):
         text = self.ask('--help').decode()
         self.assertIn('Examples:', text)
         self.assertIn('Exit codes:', text)
-        for command in ('put', 'get', 'delete', 'scan', 'count', 'import', 'export', 'stats'):
+        for command in ('put', 'get', 'delete', 'scan', 'count', 'import', 'export', 'stats',
+                        'check', 'dump'):
             self.assertIn(f'\n  {command} ', text)
             self.assertIn('Usage: aidb ' + command, self.ask(command, '--help').decode())
         self.assertRegex(self.ask('--version').decode(), r'^aidb \d+\.\d+\.\d+\n$')
@@ -268,6 +269,28 @@ class Errors(CommandLine):
         damaged[100] ^= 1
         table.write_bytes(damaged)
         self.assertIn(table.name, self.complaint('scan', code=FAILED))
+        self.assertRegex(self.ask('check', code=FAILED).decode(),
+                         rf'(?s)^problem: .*{table.name} at offset 0.*1 problem\n$')
+        report = json.loads(self.ask('check', '--output', 'json', code=FAILED))
+        self.assertEqual((report['ok'], len(report['problems'])), (False, 1))
+        self.assertEqual(report['problems'][0]['file'], table.name)
+        self.assertIn('city:AD:', report['problems'][0]['keys_lost'])
+
+    def test_check_and_dump_of_a_sound_store(self):
+        self.import_sample()
+        self.assertIn(b': no problem\n', self.ask('check'))
+        report = json.loads(self.ask('check', '--output', 'json'))
+        self.assertEqual((report['ok'], report['problems'], report['tables']), (True, [], 1))
+        self.assertEqual(report['bytes'], sum(file.stat().st_size for file in self.db.iterdir()))
+        table = next(self.db.glob('*.sst')).name
+        self.assertIn('put "city:AD:Vila#1"', self.ask('dump', table).decode())
+        lines = [json.loads(line)['line'] for line in
+                 self.ask('dump', table, '--output', 'json').splitlines()]
+        self.assertEqual('\n'.join(lines) + '\n', self.ask('dump', table).decode())
+        self.assertIn("not the name of a store's file",
+                      self.complaint('dump', 'notes.txt', code=INVALID))
+        self.assertIn('native backend only',
+                      self.complaint('check', '--backend', 'rocksdb', code=INVALID))
 
     def test_a_store_in_use_names_the_process(self):
         with subprocess.Popen([AIDB, 'import', '-', '--batch', '1', '--acknowledge', '-', '--db',
