@@ -38,8 +38,9 @@ void WriteFile(const fs::path& path, const std::string& bytes) {
 class CheckTest : public ::testing::Test {
  protected:
   void SetUp() override {
-    ASSERT_OK_AND_ASSIGN(OpenedStore opened,
-                         OpenStore(world_.env(), path(), kv::Options::ForTests()));
+    kv::Options options = kv::Options::ForTests();
+    options.level0_trigger = 100;  // Tables stay as they were flushed.
+    ASSERT_OK_AND_ASSIGN(OpenedStore opened, OpenStore(world_.env(), path(), options));
     store_ = std::move(opened.store);
     for (int i = 0; i < 400; ++i) {
       kv::WriteBatch batch;

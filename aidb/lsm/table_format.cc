@@ -132,9 +132,9 @@ Result<Footer> DecodeFooter(std::string_view bytes, uint64_t file_bytes) {
   const auto levels = static_cast<uint8_t>(bytes[34]);
   const auto key_id = static_cast<uint8_t>(bytes[35]);
   if (format != kTableFormat || levels != kIndexLevels || key_id != 0) {
-    return Corruption("table format " + std::to_string(format) + ", index levels " +
-                      std::to_string(levels) + ", encryption key " + std::to_string(key_id) +
-                      "; this version reads 1, 2, 0: written by a newer version");
+    return InvalidArgument("table format " + std::to_string(format) + ", index levels " +
+                           std::to_string(levels) + ", encryption key " + std::to_string(key_id) +
+                           "; this version reads 1, 2, 0: written by a newer version");
   }
   const Footer footer{
       .index_root = {LoadLe<uint64_t>(bytes.data()), LoadLe<uint32_t>(bytes.data() + 8)},

@@ -125,7 +125,7 @@ def live_keys(directory):
     newest = {}  # key -> (sequence, value or None)
 
     def see(key, sequence, value):
-        if sequence > newest.get(key, (0, None))[0]:
+        if sequence > newest.get(key, (-1, None))[0]:
             newest[key] = sequence, value
 
     for number in tables:

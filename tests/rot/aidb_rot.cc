@@ -71,8 +71,10 @@ Outcome RunSimulated(const Sample& sample, Damaged damaged, uint64_t seed) {
   options.files.short_transfer_one_in = 0;
   io::SimWorld world(seed, std::move(damaged.disk), options);
   Outcome outcome;
-  const auto report = world.Run(
-      [&] { outcome = RunTrial(world.env(), kStoreDirectory, sample, damaged.file, seed); });
+  const auto report = world.Run([&] {
+    outcome =
+        RunTrial(world.env(), kStoreDirectory, sample, damaged.file, Tolerated::kNothing, seed);
+  });
   if (!report.finished()) {
     outcome.verdict = Verdict::kSilent;
     outcome.text = "it hangs: " + report.fibers;
@@ -91,10 +93,13 @@ Outcome RunReal(const Sample& sample, const Damaged& damaged, uint64_t seed) {
     std::ofstream(root / path, std::ios::binary)
         .write(bytes.data(), static_cast<std::streamsize>(bytes.size()));
   }
+  // The sample was killed in the simulated world, so this is another boot.
+  const Tolerated tolerated =
+      damaged.file == "ring" ? Tolerated::kMissingTail : Tolerated::kNothing;
   NoLog log;
   io::PosixEnv world(log);
-  const Outcome outcome =
-      RunTrial(world.env(), (root / kStoreDirectory).string(), sample, damaged.file, seed);
+  const Outcome outcome = RunTrial(world.env(), (root / kStoreDirectory).string(), sample,
+                                   damaged.file, tolerated, seed);
   std::filesystem::remove_all(root);
   return outcome;
 }

@@ -20,8 +20,13 @@ constexpr uint64_t kOperationsAfter = 120;
 class Trial {
  public:
   Trial(const io::Env& env, std::string_view directory, const Sample& sample, std::string_view file,
-        uint64_t seed)
-      : env_(env), directory_(directory), sample_(sample), file_(file), rng_(seed) {}
+        Tolerated tolerated, uint64_t seed)
+      : env_(env),
+        directory_(directory),
+        sample_(sample),
+        file_(file),
+        tolerated_(tolerated),
+        rng_(seed) {}
 
   Outcome Run() {
     const bool check_found = Check("check before opening");
@@ -90,7 +95,8 @@ class Trial {
     if (settled_) return;
     settled_ = true;
     expected_ = sample_.model.contents;
-    if (found == expected_ || !reported_by_open_) return;
+    const bool may_miss = reported_by_open_ || tolerated_ == Tolerated::kMissingTail;
+    if (found == expected_ || !may_miss) return;
     const uint64_t all = sample_.model.operations;
     const auto prefix = SurvivingPrefix(sample_.workload, 0, {}, all, found);
     if (!prefix) {
@@ -185,6 +191,7 @@ class Trial {
   const std::string directory_;
   const Sample& sample_;
   const std::string_view file_;
+  const Tolerated tolerated_;
   Rng rng_;
   Outcome outcome_;
   bool failed_ = false;
@@ -196,8 +203,8 @@ class Trial {
 }  // namespace
 
 Outcome RunTrial(const io::Env& env, std::string_view directory, const Sample& sample,
-                 std::string_view file, uint64_t seed) {
-  return Trial(env, directory, sample, file, seed).Run();
+                 std::string_view file, Tolerated tolerated, uint64_t seed) {
+  return Trial(env, directory, sample, file, tolerated, seed).Run();
 }
 
 }  // namespace aidb::campaign

@@ -22,9 +22,14 @@ struct Outcome {
   std::string text;         // The first report, or what was wrong.
 };
 
+// What may be gone without a word. In the boot in which the store was killed: nothing. In another
+// one an older ring is what a power cut may leave, so the newest un-synced writes may be missing;
+// what is there is a prefix of history all the same.
+enum class Tolerated : bool { kNothing, kMissingTail };
+
 // Checks, opens, reads in every way, writes on, flushes, closes, checks and opens again.
 // `directory` is the damaged store's; `file` the name of what was damaged.
 Outcome RunTrial(const io::Env& env, std::string_view directory, const Sample& sample,
-                 std::string_view file, uint64_t seed);
+                 std::string_view file, Tolerated tolerated, uint64_t seed);
 
 }  // namespace aidb::campaign
