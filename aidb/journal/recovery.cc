@@ -1,6 +1,8 @@
 #include "aidb/journal/recovery.h"
 
 #include <algorithm>
+#include <iterator>
+#include <optional>
 #include <utility>
 #include <vector>
 
@@ -17,6 +19,7 @@ namespace aidb::journal {
 namespace {
 
 constexpr uint64_t kWindowBytes = uint64_t{1} << 20;
+constexpr const char* kDurableMark = "the ring's durable mark";
 
 // What is known of the ends of files from elsewhere than their own bytes.
 struct Proof {
@@ -95,6 +98,8 @@ class Recovery {
   Status Harden(size_t index, const End& end);
   bool AllDurable(size_t index) const;
   Status CheckNoneMissing();
+  // Finds the file of a durable mark that is older than the ring's table.
+  void PlaceDurableMark();
   Result<Recovered> RunReadOnly();
   Status Enter(size_t index);
   // Reads, judges, cuts and hardens the chain in order; `kept` files of it stay.
@@ -109,6 +114,12 @@ class Recovery {
   Chain chain_;
   RecordId next_id_{};
   DurableEnd ring_end_;  // Where the bytes that only the ring held end.
+  // A durable mark in front of all files that the ring's table still names.
+  struct UnplacedMark {
+    uint64_t position = 0;
+    RingFile oldest;  // Of the table.
+  };
+  std::optional<UnplacedMark> unplaced_mark_;
 };
 
 // The file of the byte at `position`. Files are in order of use; the last that starts at or before
@@ -193,7 +204,11 @@ Status Recovery::AdoptRing(const RingRemains& remains) {
     if (const RingFile* file = FileOf(remains, *remains.durable)) {
       proof_.durable_below = file->number;
     }
-    proof_.durable.push_back(proven(*remains.durable, "the ring's durable mark"));
+    proof_.durable.push_back(proven(*remains.durable, kDurableMark));
+    if (*remains.durable > 0 && !remains.files.empty() &&
+        FileOf(remains, *remains.durable - 1) == nullptr) {
+      unplaced_mark_ = {.position = *remains.durable, .oldest = remains.files.front()};
+    }
   }
   if (!remains.written) {
     if (!remains.same_boot) return {};
@@ -472,6 +487,30 @@ Status Recovery::CheckNoneMissing() {
   return {};
 }
 
+// The table of the ring names the newest files only, and under the Async strategy more than those
+// may be unsynced. The heads of the files lead back from its oldest: a file begins where the one
+// before it ends. Without this, Harden would write durable bytes again, and a power cut could
+// take them, of which an older page of the ring still has the proof.
+//
+// A file that a re-drive made begins not where the one before it ends, but it was durable, and
+// with it all in front of it, before the table named it: what follows from its head is true, too.
+void Recovery::PlaceDurableMark() {
+  if (!unplaced_mark_) return;
+  const auto oldest =
+      std::find_if(chain_.files.begin(), chain_.files.end(),
+                   [&](const FoundFile& f) { return f.number == unplaced_mark_->oldest.number; });
+  if (oldest == chain_.files.end()) return;
+  uint64_t start = unplaced_mark_->oldest.start;
+  for (auto file = oldest; file != chain_.files.begin(); --file) {
+    start -= file->open.previous_end;
+    if (static_cast<int64_t>(unplaced_mark_->position - 1 - start) < 0) continue;
+    const uint64_t number = std::prev(file)->number;
+    proof_.durable.push_back({{number, unplaced_mark_->position - start}, kDurableMark});
+    proof_.durable_below = std::max(proof_.durable_below, number);
+    return;
+  }
+}
+
 Result<Recovered> Recovery::Run() {
   if (input_.floor.clean_end) {
     proof_.durable.push_back({*input_.floor.clean_end, "the mark of an orderly close"});
@@ -485,6 +524,7 @@ Result<Recovered> Recovery::Run() {
           {{file.open.previous_number, file.open.previous_durable}, "the head of a later file"});
     }
   }
+  PlaceDurableMark();
   AIDB_RETURN_IF_ERROR(CheckNoneMissing());
 
   next_id_ = input_.floor.first_id;
