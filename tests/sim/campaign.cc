@@ -46,18 +46,18 @@ Damage DrawDamage(bool may_rot, Rng& rng) {
   return Damage::kPowerCut;
 }
 
-// Damages one of the logs. False when there is none, or nothing to damage.
-bool DamageALog(SimDisk& disk, Rng& rng) {
-  std::vector<std::string> logs;
+// Damages one of the logs and tables. False when there is none, or nothing to damage.
+bool DamageAFile(SimDisk& disk, Rng& rng) {
+  std::vector<std::string> paths;
   for (std::string& path : disk.AllFiles()) {
-    if (path.ends_with(".log")) logs.push_back(std::move(path));
+    if (path.ends_with(".log") || path.ends_with(".sst")) paths.push_back(std::move(path));
   }
-  if (logs.empty()) return false;
-  const std::string& log = logs[rng.Below(logs.size())];
+  if (paths.empty()) return false;
+  const std::string& path = paths[rng.Below(paths.size())];
   static constexpr io::Rot kKinds[] = {io::Rot::kFlipBit, io::Rot::kFlipBit, io::Rot::kZeroPage,
                                        io::Rot::kTruncate, io::Rot::kStalePage};
   const io::Rot kind = kKinds[rng.Below(std::size(kKinds))];
-  return disk.Damage(log, kind, rng).has_value();
+  return disk.Damage(path, kind, rng).has_value();
 }
 
 std::string FirstLines(const std::string& text) { return text.substr(0, 2'000); }
@@ -211,7 +211,7 @@ std::optional<std::string> Campaign::CrashAgain(const Plan& plan, const History&
       ++tally_.rots;
       how = "kill and rot";
       after = disk.Kill();
-      next.rotten = DamageALog(after, rng);
+      next.rotten = DamageAFile(after, rng);
       next.may_refuse = next.rotten;
       break;
     case Damage::kPowerCut:

@@ -22,7 +22,7 @@ enum class Damage : unsigned char {
   kKill,
   kPowerCut,
   kMove,
-  kRot,  // Killed, and a log is damaged at rest.
+  kRot,  // Killed, and a log or a table is damaged at rest.
 };
 
 // One damaged disk: which, of all that a seed makes.
@@ -83,7 +83,7 @@ class Campaign {
     int depth = 1;
     bool may_refuse = false;
     bool may_rot = false;  // The ring tells all that was acknowledged.
-    bool rotten = false;   // A log was damaged at rest.
+    bool rotten = false;   // A file was damaged at rest.
   };
 
   // A seed in progress.
