@@ -54,9 +54,9 @@ Status Journal::WaitDurable(RecordId id, Instant deadline) {
   MutexLock lock(io_mu_);
   while (!durable()) {
     if (!failure_.ok()) {
-      return IoError("record " + std::to_string(ToNumber(id)) +
-                     " is published but not known to be durable: " +
-                     std::string(failure_.message()));
+      return IoError(
+          "record " + std::to_string(ToNumber(id)) +
+          " is published but not known to be durable: " + std::string(failure_.message()));
     }
     if (driving_) {
       if (!driver_cv_.WaitUntil(io_mu_, deadline)) {

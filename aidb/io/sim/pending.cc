@@ -105,6 +105,21 @@ void Apply(const SimDisk::PendingName& change, SimDisk::Names& names) {
   }
 }
 
+// Whether the sector, durable to its end, was only ever overwritten with the bytes it holds. Then
+// a torn write of it cannot be told from none: some of the same bytes over the same bytes.
+bool HoldsTheSame(const SimContent& durable, const Writes& writes, const Sector& sector) {
+  if (sector.end > durable.size()) return false;
+  SimContent rewritten = durable;
+  for (const auto& [number, index] : sector.touches) {
+    ApplyWithin(writes[index], sector.begin, sector.end, rewritten);
+  }
+  std::vector<std::byte> before(sector.end - sector.begin);
+  std::vector<std::byte> after(before.size());
+  durable.Read(sector.begin, before);
+  rewritten.Read(sector.begin, after);
+  return before == after;
+}
+
 SimContent SurviveBySector(const SimContent& durable, const Writes& writes, Rng& rng,
                            const SectorModel& model) {
   // The size is metadata: any that the file had, whatever became of its bytes.
@@ -138,7 +153,7 @@ SimContent SurviveBySector(const SimContent& durable, const Writes& writes, Rng&
     // Not written at all: old, zero or, where no block was before, garbage. Durable bytes that
     // nobody overwrote stay: a sector is written whole.
     const uint64_t fate = rng.Below(4);
-    if (fate == 0) {
+    if (fate == 0 && !HoldsTheSame(durable, writes, sector)) {
       const bool whole = CoversWhole(writes, sector);
       const uint64_t from = whole ? sector.begin : std::max(sector.begin, durable.size());
       if (from < sector.end) survived.Zero(from, sector.end - from);
