@@ -26,7 +26,6 @@ enum class Canary : uint8_t {
   kBlockNotChecked,       // A table block is used without a look at its checksum.
   kProofIgnored,          // A log is cut where a later record proves that it was durable.
   kTailBelieved,          // Recovery trusts what the page cache shows, and syncs nothing.
-  kStaleRing,             // A ring of an earlier open is adopted.
   kRingIgnored,           // Recovery forgets what only the ring holds.
   kLostWakeUp,            // The flusher sleeps on when the first record arrives.
   kSnapshotForgotten,     // A merge drops a version that a snapshot needs.

@@ -617,25 +617,8 @@ Result<Recovered> Recover(const RecoveryInput& input, const std::optional<RingRe
     }
   }
   Recovery recovery(input, sink, report);
-  if (remains && !input.floor.clean_end) {
-    if (remains->uuid != input.identity.uuid) {
-      return Corruption(
-          io::JoinPath(input.options.directory, Ring::kName) +
-          ": belongs to another journal; put the right one back, or remove it to open "
-          "without what it held");
-    }
-    if (remains->generation > input.identity.generation) {
-      return Corruption(io::JoinPath(input.options.directory, "JOURNAL") + ": generation " +
-                        std::to_string(input.identity.generation) + " is older than the ring's " +
-                        std::to_string(remains->generation) +
-                        ": a stale copy of the file has been put back");
-    }
-    if (AIDB_CANARY_HIT(kRingIgnored)) return recovery.Run();
-    if (remains->generation == input.identity.generation || AIDB_CANARY_HIT(kStaleRing)) {
-      AIDB_RETURN_IF_ERROR(recovery.AdoptRing(*remains));
-    } else {
-      report.notes.push_back("the ring is of an earlier open and was not used");
-    }
+  if (remains && !AIDB_CANARY_HIT(kRingIgnored)) {
+    AIDB_RETURN_IF_ERROR(recovery.AdoptRing(*remains));
   }
   return recovery.Run();
 }

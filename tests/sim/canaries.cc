@@ -30,7 +30,6 @@ constexpr std::string_view kNames[] = {
     "block-not-checked",
     "proof-ignored",
     "tail-believed",
-    "stale-ring",
     "ring-ignored",
     "lost-wake-up",
     "snapshot-forgotten",
