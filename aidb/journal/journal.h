@@ -174,7 +174,6 @@ class Journal {
   // Nullopt: the active file has changed meanwhile; look again.
   Result<std::optional<Appended>> AppendDirect(const Record& record) AIDB_REQUIRES(ticket_mu_);
   Result<bool> WriteDirect(uint64_t position, const Place& place, const Record& record);
-  Status WriteDirectTo(io::File& file, const Place& place, std::span<const std::byte> framed);
   void AppendControl(ControlKind kind, const OpenFacts& open) AIDB_REQUIRES(ticket_mu_);
   Appended TakeSlot(uint64_t bytes, uint32_t ids) AIDB_REQUIRES(ticket_mu_);
   Place PlaceAt(uint64_t position) const AIDB_REQUIRES(ticket_mu_);

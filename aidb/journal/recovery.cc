@@ -230,12 +230,13 @@ Status Recovery::AdoptRing(const RingRemains& remains) {
   ring_end_ = proven(end, "").at;
   if (end >= *remains.published) return {};
   const RingFile* file = FileOf(remains, end);
-  return Corruption(std::string(Ring::kName) + ": acknowledged records are damaged at " +
-                    (file == nullptr ? "position " + std::to_string(end)
-                                     : input_.names.NameOf(file->number) + " offset " +
-                                           std::to_string(end - file->start)) +
-                    "; " + std::to_string(*remains.published - end) +
-                    " bytes of history are lost. Remove the ring to open without them");
+  return Corruption(
+      std::string(Ring::kName) + ": acknowledged records are damaged at " +
+      (file == nullptr
+           ? "position " + std::to_string(end)
+           : input_.names.NameOf(file->number) + " offset " + std::to_string(end - file->start)) +
+      "; " + std::to_string(*remains.published - end) +
+      " bytes of history are lost. Nothing was changed: restore the file from a copy");
 }
 
 Result<Recovery::End> Recovery::Read(FoundFile& file, uint64_t limit, FileReport& report) {

@@ -79,8 +79,8 @@ Result<std::optional<RingRemains>> RingRemains::Read(io::FileSystem& files,
     return std::optional<RingRemains>();
   }
   const std::string advice =
-      "; the newest acknowledged records may be in it and nowhere else. Put the file back, or "
-      "remove it to open without them";
+      "; the newest acknowledged records may be in it and nowhere else. Restore the file "
+      "from a copy";
   if (got < Ring::kHeaderBytes || LoadLe<uint64_t>(header.data()) != kMagic ||
       LoadLe<uint32_t>(header.data() + kHeaderCrcAt) !=
           Crc32c(std::string_view(header).substr(0, kHeaderCrcAt))) {
