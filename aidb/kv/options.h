@@ -47,11 +47,12 @@ struct Options {
   uint64_t level_base_bytes = 0;
   // Ratio of the targets of neighbouring levels.
   int level_multiplier = 10;
-  // Threads for flush and compaction together. 0 = cores - 1, within 1…4.
+  // Threads for flush and compaction together: one flushes, the others, at least one, compact.
+  // 0 = cores - 1, within 1…4.
   int background_threads = 0;
   // Un-synced writes reach the disk at the latest after twice this; 0 = when the kernel decides.
   int sync_interval_ms = 1000;
-  // The log rolls at this size, in bytes.
+  // A log file ends with its memtable, or at this size in bytes if that comes first.
   uint64_t log_bytes = uint64_t{64} << 20;
   // Largest batch, and so the largest value, in encoded bytes; at most memory_bytes / 4 and
   // 512 MiB.

@@ -42,7 +42,7 @@ struct StoreStats {
   uint64_t cache_misses = 0;
   uint64_t filter_useful = 0;  // Lookups a filter spared.
   uint64_t filter_false = 0;   // Filters that said maybe for an absent key.
-  uint64_t log_bytes = 0;      // In log files not yet covered by tables.
+  uint64_t log_bytes = 0;      // In log files that are still there.
   uint64_t table_bytes = 0;
   std::vector<LevelStats> levels;
 

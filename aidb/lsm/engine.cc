@@ -106,10 +106,11 @@ Result<Sequence> Engine::Write(kv::WriteBatch batch, const kv::WriteOptions& opt
   AIDB_RETURN_IF_ERROR(batch.Validate(options_.batch_bytes_max));
   if (batch.empty()) return Sequence{ToNumber(journal_->published_id())};
   Delay(batch.size_bytes());
+  const Instant deadline = WriteDeadline();  // Waiting for other writers counts.
   Sequence last{};
   {
     MutexLock lock(write_mu_);
-    AIDB_ASSIGN_OR_RETURN(last, WriteLocked(batch, WriteDeadline()));
+    AIDB_ASSIGN_OR_RETURN(last, WriteLocked(batch, deadline));
   }
   if (options.sync && !AIDB_CANARY_HIT(kAckBeforeSync)) AIDB_RETURN_IF_ERROR(WaitDurable(last));
   return last;

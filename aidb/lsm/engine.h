@@ -163,6 +163,7 @@ class Engine final : public kv::Store, public kv::ConditionalWriter, private jou
   std::unique_ptr<EntryCursor> NewStateCursor(const ReadState& state, const kv::ScanRange& range,
                                               CacheFill fill) const;
   Status CheckUnchanged(const kv::Precondition& unchanged) const AIDB_REQUIRES(write_mu_);
+  uint64_t LogBytes() const;
   void AddLevelStats(const Version& version, kv::StoreStats& stats) const;
 
   // engine_open.cc

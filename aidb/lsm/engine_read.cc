@@ -276,15 +276,31 @@ Result<Sequence> Engine::WriteIf(const kv::Precondition& unchanged, kv::WriteBat
   AIDB_RETURN_IF_ERROR(CheckWritable());
   AIDB_RETURN_IF_ERROR(batch.Validate(options_.batch_bytes_max));
   Delay(batch.size_bytes());
+  const Instant deadline = WriteDeadline();
   Sequence last{};
   {
     MutexLock lock(write_mu_);
     AIDB_RETURN_IF_ERROR(CheckUnchanged(unchanged));
     if (batch.empty()) return VisibleSequence();
-    AIDB_ASSIGN_OR_RETURN(last, WriteLocked(batch, WriteDeadline()));
+    AIDB_ASSIGN_OR_RETURN(last, WriteLocked(batch, deadline));
   }
   if (options.sync) AIDB_RETURN_IF_ERROR(WaitDurable(last));
   return last;
+}
+
+// Of the files that are there; one that goes meanwhile does not count.
+uint64_t Engine::LogBytes() const {
+  uint64_t total = 0;
+  const auto names = env_.files.List(directory_);
+  if (!names.ok()) return 0;
+  for (const std::string& name : *names) {
+    if (!NumberOf(name)) continue;
+    const auto file = env_.files.Open(io::JoinPath(directory_, name), io::OpenMode::kRead);
+    if (!file.ok()) continue;
+    const auto size = (*file)->Size();
+    if (size.ok()) total += *size;
+  }
+  return total;
 }
 
 kv::StoreStats Engine::Stats() const {
@@ -327,9 +343,13 @@ kv::StoreStats Engine::Stats() const {
     stats.cache_misses += cache.misses[kind];
   }
   AddLevelStats(*state->version, stats);
+  stats.log_bytes = LogBytes();
   MutexLock lock(work_mu_);
   const Status& trouble = flush_trouble_.ok() ? compaction_trouble_ : flush_trouble_;
   stats.background_error = std::string((failure_.ok() ? trouble : failure_).message());
+  if (stats.background_error.empty() && journal_ != nullptr) {
+    stats.background_error = std::string(journal_->health().message());
+  }
   return stats;
 }
 

@@ -84,7 +84,9 @@ TEST_F(EngineTest, HoldsNoMoreMemoryThanItsOptionsAllow) {
   EXPECT_LE(plan.ring_bytes + 3 * plan.write_buffer_bytes + plan.cache_bytes,
             options_.memory_bytes);
   ASSERT_OK(engine_->WaitForCompaction());
+  ASSERT_OK(Put("k", value, /*sync=*/true));
   const kv::StoreStats stats = engine_->Stats();
+  EXPECT_GE(stats.log_bytes, value.size());
   EXPECT_LT(stats.levels[0].score, 1.0);
   EXPECT_GT(stats.compactions, 0u);
 }
