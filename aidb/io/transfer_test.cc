@@ -8,7 +8,7 @@
 #include "aidb/base/bytes.h"
 #include "aidb/io/faulty/faulty_file_system.h"
 #include "aidb/io/posix/posix_file_system.h"
-#include "aidb/io/temporary_directory.h"
+#include "aidb/testing/temp_directory.h"
 
 namespace aidb::io {
 namespace {
@@ -16,7 +16,7 @@ namespace {
 constexpr uint64_t kContentBytesMax = 10000;
 
 // A file with "0123456789" behind a faulty file system.
-class TransferTest : public testing::Test {
+class TransferTest : public ::testing::Test {
  protected:
   void SetUp() override {
     auto file = files_.Open(path_, OpenMode::kCreateNew);
@@ -31,8 +31,8 @@ class TransferTest : public testing::Test {
     files_.FailMatching(kind, "", 1, fault);
   }
 
-  const TemporaryDirectory directory_;
-  const std::string path_ = directory_ / "a";
+  const testing::TempDirectory directory_;
+  const std::string path_ = directory_.Join("a");
   PosixFileSystem real_;
   FaultyFileSystem files_{real_};
   std::unique_ptr<File> file_;
@@ -149,25 +149,25 @@ struct Attempt {
 
 // Replaces "old" by "new" with a fault at call n, and checks that one of them is there, whole.
 Attempt ReplaceWithFaultAt(uint64_t n, CallFault fault) {
-  const TemporaryDirectory directory;
+  const testing::TempDirectory directory;
   PosixFileSystem real;
   const std::string old_content(3000, 'o');
   const std::string new_content(5000, 'n');
   EXPECT_TRUE(ReplaceFile(real, directory.path(), "CURRENT", old_content).ok());
   // What an earlier crash left, so that its removal is among the calls.
-  EXPECT_TRUE(real.Open(directory / "CURRENT.tmp", OpenMode::kCreateNew).ok());
+  EXPECT_TRUE(real.Open(directory.Join("CURRENT.tmp"), OpenMode::kCreateNew).ok());
 
   FaultyFileSystem files(real);
   files.FailAt(n, fault);
   Status status = ReplaceFile(files, directory.path(), "CURRENT", new_content);
-  const std::string found = *ReadWhole(real, directory / "CURRENT", kContentBytesMax);
+  const std::string found = *ReadWhole(real, directory.Join("CURRENT"), kContentBytesMax);
   EXPECT_TRUE(found == old_content || found == new_content) << "call " << n;
   EXPECT_TRUE(!status.ok() || found == new_content) << "call " << n;
   EXPECT_EQ(files.syncs_after_failure(), 0u);
 
   files.Heal();
   EXPECT_TRUE(ReplaceFile(files, directory.path(), "CURRENT", new_content).ok()) << "call " << n;
-  EXPECT_EQ(*ReadWhole(real, directory / "CURRENT", kContentBytesMax), new_content);
+  EXPECT_EQ(*ReadWhole(real, directory.Join("CURRENT"), kContentBytesMax), new_content);
   EXPECT_EQ(real.List(directory.path())->size(), 1u) << "call " << n;
   return {files.fault_count() > 0, std::move(status)};
 }
@@ -206,7 +206,7 @@ TEST(ReplaceFile, WritesSyncsRenamesAndSyncsTheDirectoryInThisOrder) {
                             CallKind::kSyncAll,      CallKind::kClose, CallKind::kRename,
                             CallKind::kSyncDirectory};
   for (uint64_t n = 1; n <= std::size(order); ++n) {
-    const TemporaryDirectory directory;
+    const testing::TempDirectory directory;
     PosixFileSystem real;
     FaultyFileSystem files(real);
     files.FailAt(n, {});

@@ -10,15 +10,15 @@
 #include "aidb/base/bytes.h"
 #include "aidb/io/file_system_conformance.h"
 #include "aidb/io/posix/posix_file_system.h"
-#include "aidb/io/temporary_directory.h"
 #include "aidb/io/transfer.h"
+#include "aidb/testing/temp_directory.h"
 
 namespace aidb::io {
 namespace {
 
 [[maybe_unused]] const bool kRegistered =
     RegisterFileSystemConformance("FaultyFileSystem", [](const FileSystemTestBody& body) {
-      const TemporaryDirectory directory;
+      const testing::TempDirectory directory;
       PosixFileSystem real;
       FaultyFileSystem files(real);
       body(files, directory.path());
@@ -26,7 +26,7 @@ namespace {
     });
 
 // A file "a" with "0123456789" behind a faulty file system; building it is not counted.
-class FaultyFileSystemTest : public testing::Test {
+class FaultyFileSystemTest : public ::testing::Test {
  protected:
   void SetUp() override {
     auto file = real_.Open(path_, OpenMode::kCreateNew);
@@ -38,8 +38,8 @@ class FaultyFileSystemTest : public testing::Test {
   std::string Content() { return *ReadWhole(real_, path_, 1000); }
   void FailNext(CallFault fault) { files_.FailAt(files_.call_count() + 1, fault); }
 
-  const TemporaryDirectory directory_;
-  const std::string path_ = directory_ / "a";
+  const testing::TempDirectory directory_;
+  const std::string path_ = directory_.Join("a");
   PosixFileSystem real_;
   FaultyFileSystem files_{real_};
 };
@@ -101,10 +101,10 @@ std::string Picture(FileSystem& files, const std::string& dir) {
 // Runs `caller` on a fresh directory with the file "a" under `effect`; returns its status and
 // what the directory looks like afterwards.
 std::pair<Status, std::string> RunUnder(const Caller& caller, std::optional<FaultEffect> effect) {
-  const TemporaryDirectory directory;
+  const testing::TempDirectory directory;
   PosixFileSystem real;
   FaultyFileSystem files(real);
-  auto file = *files.Open(directory / "a", OpenMode::kCreateNew);
+  auto file = *files.Open(directory.Join("a"), OpenMode::kCreateNew);
   EXPECT_TRUE(WriteFully(*file, 0, AsBytes("0123456789")).ok());
   if (effect) files.FailMatching(caller.kind, "", 1, {.effect = *effect, .byte_count = 2});
   Status status = caller.call(files, *file, directory.path());
@@ -168,12 +168,12 @@ TEST_F(FaultyFileSystemTest, RefusesAFaultInThePast) {
 
 TEST_F(FaultyFileSystemTest, MatchesKindAndEitherPath) {
   files_.FailMatching(CallKind::kRename, "new", 2, {});
-  EXPECT_TRUE(files_.Rename(path_, directory_ / "b").ok());
-  EXPECT_TRUE(files_.Rename(directory_ / "b", directory_ / "new").ok());
-  EXPECT_TRUE(files_.Exists(directory_ / "new").ok());
-  const Status failed = files_.Rename(directory_ / "new", path_);
+  EXPECT_TRUE(files_.Rename(path_, directory_.Join("b")).ok());
+  EXPECT_TRUE(files_.Rename(directory_.Join("b"), directory_.Join("new")).ok());
+  EXPECT_TRUE(files_.Exists(directory_.Join("new")).ok());
+  const Status failed = files_.Rename(directory_.Join("new"), path_);
   EXPECT_EQ(failed.message(),
-            "injected fault at call 4: rename " + (directory_ / "new") + " to " + path_);
+            "injected fault at call 4: rename " + (directory_.Join("new")) + " to " + path_);
 }
 
 TEST_F(FaultyFileSystemTest, TheOldestRuleDecidesAndEachCountsForItself) {
@@ -232,8 +232,8 @@ TEST_F(FaultyFileSystemTest, RemembersAFailedSyncThroughARenameUntilThePathIsNew
   const auto file = Open();
   FailNext({});
   EXPECT_FALSE(file->SyncAll().ok());
-  ASSERT_TRUE(files_.Rename(path_, directory_ / "b").ok());
-  const auto again = *files_.Open(directory_ / "b", OpenMode::kReadWrite);
+  ASSERT_TRUE(files_.Rename(path_, directory_.Join("b")).ok());
+  const auto again = *files_.Open(directory_.Join("b"), OpenMode::kReadWrite);
   EXPECT_TRUE(again->SyncAll().ok());
   EXPECT_EQ(files_.syncs_after_failure(), 1u);
   const auto fresh = *files_.Open(path_, OpenMode::kCreateNew);
@@ -263,7 +263,7 @@ TEST_F(FaultyFileSystemTest, AFailedCloseClosesAllTheSame) {
 
 TEST_F(FaultyFileSystemTest, AnErrorOfTheBaseGoesBeforeAnAfterEffect) {
   FailNext({.effect = FaultEffect::kErrorAfter, .code = StatusCode::kUnavailable});
-  EXPECT_EQ(files_.Remove(directory_ / "none").code(), StatusCode::kInvalidArgument);
+  EXPECT_EQ(files_.Remove(directory_.Join("none")).code(), StatusCode::kInvalidArgument);
 }
 
 TEST_F(FaultyFileSystemTest, CountsCallsOfManyThreads) {

@@ -8,8 +8,8 @@
 
 #include "aidb/base/random.h"
 #include "aidb/io/posix/posix_file_system.h"
-#include "aidb/io/temporary_directory.h"
 #include "aidb/io/transfer.h"
+#include "aidb/testing/temp_directory.h"
 
 namespace aidb::io {
 namespace {
@@ -57,8 +57,8 @@ std::string Change(FileSystem& files, const std::string& directory, Rng rng) {
 
 TEST(OverlayFileSystem, BehavesAsTheRealOneAndLeavesItAlone) {
   for (uint64_t seed = 1; seed <= 40; ++seed) {
-    const TemporaryDirectory untouched;
-    const TemporaryDirectory changed;
+    const testing::TempDirectory untouched;
+    const testing::TempDirectory changed;
     PosixFileSystem real;
     OverlayFileSystem overlay(real);
     Rng rng(seed);
@@ -80,7 +80,7 @@ TEST(OverlayFileSystem, BehavesAsTheRealOneAndLeavesItAlone) {
 }
 
 TEST(OverlayFileSystem, KeepsANewDirectoryToItself) {
-  const TemporaryDirectory directory;
+  const testing::TempDirectory directory;
   PosixFileSystem real;
   OverlayFileSystem overlay(real);
   const std::string made = directory.path() + "/made";
@@ -92,7 +92,7 @@ TEST(OverlayFileSystem, KeepsANewDirectoryToItself) {
 }
 
 TEST(OverlayFileSystem, RefusesToWriteThroughAReader) {
-  const TemporaryDirectory directory;
+  const testing::TempDirectory directory;
   PosixFileSystem real;
   Put(real, directory.path() + "/file", "bytes");
   OverlayFileSystem overlay(real);

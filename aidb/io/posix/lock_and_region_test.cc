@@ -7,8 +7,8 @@
 #include "aidb/base/bytes.h"
 #include "aidb/io/posix/child_process.h"
 #include "aidb/io/posix/posix_file_system.h"
-#include "aidb/io/temporary_directory.h"
 #include "aidb/io/transfer.h"
+#include "aidb/testing/temp_directory.h"
 
 namespace aidb::io {
 namespace {
@@ -19,7 +19,7 @@ using posix::Pipe;
 
 // --- Locks ---
 
-class PosixLockTest : public testing::Test {
+class PosixLockTest : public ::testing::Test {
  protected:
   std::string Refusal(LockMode mode) { return files_.Lock(path_, mode).status().ToString(); }
 
@@ -37,8 +37,8 @@ class PosixLockTest : public testing::Test {
     return child;
   }
 
-  const TemporaryDirectory directory_;
-  const std::string path_ = directory_ / "LOCK";
+  const testing::TempDirectory directory_;
+  const std::string path_ = directory_.Join("LOCK");
   const std::string refused_ = "unavailable: lock " + path_ + ": ";
   PosixFileSystem files_;
 };
@@ -129,15 +129,15 @@ TEST_F(PosixLockTest, IsTakenOnAFullDisk) {
 
 // --- Regions ---
 
-class PosixRegionTest : public testing::Test {
+class PosixRegionTest : public ::testing::Test {
  protected:
   uint64_t FirstHole() {
     const posix::Descriptor file(::open(path_.c_str(), O_RDONLY | O_CLOEXEC));
     return static_cast<uint64_t>(::lseek(file.number(), 0, SEEK_HOLE));
   }
 
-  const TemporaryDirectory directory_;
-  const std::string path_ = directory_ / "ring";
+  const testing::TempDirectory directory_;
+  const std::string path_ = directory_.Join("ring");
   PosixFileSystem files_;
 };
 
@@ -206,7 +206,7 @@ TEST_F(PosixRegionTest, IsStoredToOnAFullVolumeWithoutASignal) {
   EXPECT_EQ(InChild([&] {
               posix::MakeSmallVolume(directory_.path(), 1 << 20);
               const auto region = *files_.OpenRegion(path_, kRegionBytes);
-              const auto filler = *files_.Open(directory_ / "filler", OpenMode::kCreateNew);
+              const auto filler = *files_.Open(directory_.Join("filler"), OpenMode::kCreateNew);
               const std::string content(2 << 20, 'x');
               AIDB_CHECK(!WriteFully(*filler, 0, AsBytes(content)).ok());
               for (std::byte& byte : region->bytes()) byte = std::byte{1};
@@ -219,7 +219,7 @@ TEST_F(PosixRegionTest, IsTrustedByTheKindOfFileSystem) {
   EXPECT_EQ(files_.RegionSupportAt(directory_.path()), RegionSupport::kTrusted);
   EXPECT_EQ(files_.RegionSupportAt(path_), RegionSupport::kTrusted) << "by its directory";
   EXPECT_EQ(files_.RegionSupportAt("/proc"), RegionSupport::kRefused);
-  EXPECT_EQ(files_.RegionSupportAt(directory_ / "none/ring"), RegionSupport::kRefused);
+  EXPECT_EQ(files_.RegionSupportAt(directory_.Join("none/ring")), RegionSupport::kRefused);
   EXPECT_EQ(files_.OpenRegion("/proc/ring", 4096).status().ToString(),
             "unavailable: map /proc/ring: shared memory is trusted only on ext4, XFS and tmpfs; "
             "put the ring there");

@@ -12,8 +12,8 @@
 #include "aidb/io/posix/path.h"
 #include "aidb/io/posix/posix_file.h"
 #include "aidb/io/posix/system_error.h"
-#include "aidb/io/temporary_directory.h"
 #include "aidb/io/transfer.h"
+#include "aidb/testing/temp_directory.h"
 
 namespace aidb::io {
 namespace {
@@ -21,10 +21,10 @@ namespace {
 using posix::InChild;
 using posix::SystemError;
 
-class PosixFileSystemTest : public testing::Test {
+class PosixFileSystemTest : public ::testing::Test {
  protected:
   std::unique_ptr<File> Create(const std::string& name, std::string_view content) {
-    auto file = files_.Open(directory_ / name, OpenMode::kCreateNew);
+    auto file = files_.Open(directory_.Join(name), OpenMode::kCreateNew);
     EXPECT_TRUE(file.ok()) << file.status().ToString();
     EXPECT_TRUE(WriteFully(**file, 0, AsBytes(content)).ok());
     return *std::move(file);
@@ -35,8 +35,8 @@ class PosixFileSystemTest : public testing::Test {
     return found.st_mode & 07777;
   }
 
-  const TemporaryDirectory directory_;
-  const std::string path_ = directory_ / "a";
+  const testing::TempDirectory directory_;
+  const std::string path_ = directory_.Join("a");
   PosixFileSystem files_;
 };
 
@@ -110,8 +110,8 @@ TEST(RetryInterrupted, PassesOtherErrorsAtOnce) {
 }
 
 TEST_F(PosixFileSystemTest, EveryMethodNamesOperationAndPath) {
-  const std::string none = directory_ / "none";
-  const std::string there = directory_ / "there";
+  const std::string none = directory_.Join("none");
+  const std::string there = directory_.Join("there");
   Create("there", "");
   const std::string missing = ": No such file or directory";
   const std::pair<Status, std::string> expected[] = {
@@ -163,7 +163,7 @@ TEST_F(PosixFileSystemTest, RefusesPathsWithANulByte) {
 }
 
 TEST_F(PosixFileSystemTest, AnOrdinaryUserIsDeniedAClosedDirectory) {
-  const std::string closed = directory_ / "closed";
+  const std::string closed = directory_.Join("closed");
   ASSERT_TRUE(files_.CreateDirectory(closed).ok());
   ASSERT_EQ(::chmod(closed.c_str(), 0), 0);
   EXPECT_EQ(InChild([&] {
@@ -191,20 +191,20 @@ TEST_F(PosixFileSystemTest, RunningOutOfDescriptorsIsResourceExhausted) {
 TEST_F(PosixFileSystemTest, MakesFilesAndDirectoriesPrivateUnderAnyUmask) {
   const mode_t old = ::umask(0);
   Create("a", "");
-  EXPECT_TRUE(files_.CreateDirectory(directory_ / "sub").ok());
-  EXPECT_TRUE(files_.Lock(directory_ / "LOCK", LockMode::kShared).ok());
-  EXPECT_TRUE(files_.OpenRegion(directory_ / "ring", 4096).ok());
+  EXPECT_TRUE(files_.CreateDirectory(directory_.Join("sub")).ok());
+  EXPECT_TRUE(files_.Lock(directory_.Join("LOCK"), LockMode::kShared).ok());
+  EXPECT_TRUE(files_.OpenRegion(directory_.Join("ring"), 4096).ok());
   ::umask(old);
   EXPECT_EQ(ModeOf(path_), 0600u);
-  EXPECT_EQ(ModeOf(directory_ / "sub"), 0700u);
-  EXPECT_EQ(ModeOf(directory_ / "LOCK"), 0600u);
-  EXPECT_EQ(ModeOf(directory_ / "ring"), 0600u);
+  EXPECT_EQ(ModeOf(directory_.Join("sub")), 0700u);
+  EXPECT_EQ(ModeOf(directory_.Join("LOCK")), 0600u);
+  EXPECT_EQ(ModeOf(directory_.Join("ring")), 0600u);
 }
 
 TEST_F(PosixFileSystemTest, NoDescriptorOutlivesExec) {
   const auto file = Create("a", "");
-  const auto lock = files_.Lock(directory_ / "LOCK", LockMode::kExclusive);
-  const auto region = files_.OpenRegion(directory_ / "ring", 4096);
+  const auto lock = files_.Lock(directory_.Join("LOCK"), LockMode::kExclusive);
+  const auto region = files_.OpenRegion(directory_.Join("ring"), 4096);
   int ours = 0;
   for (const auto& entry : std::filesystem::directory_iterator("/proc/self/fd")) {
     std::error_code gone;  // The iterator's own descriptor.
@@ -219,7 +219,7 @@ TEST_F(PosixFileSystemTest, NoDescriptorOutlivesExec) {
 
 TEST_F(PosixFileSystemTest, DoesNotFollowALinkInPlaceOfAFile) {
   Create("a", "precious");
-  const std::string link = directory_ / "link";
+  const std::string link = directory_.Join("link");
   ASSERT_EQ(::symlink(path_.c_str(), link.c_str()), 0);
   const Status refused[] = {
       files_.Open(link, OpenMode::kRead).status(),
@@ -313,9 +313,9 @@ TEST(PosixFile, IsNeverSyncedAgainAfterAFailedSync) {
 }
 
 TEST(PosixFile, OffsetsBeyondTheKernelsAreErrors) {
-  const TemporaryDirectory directory;
+  const testing::TempDirectory directory;
   PosixFileSystem files;
-  const auto file = *files.Open(directory / "a", OpenMode::kCreateNew);
+  const auto file = *files.Open(directory.Join("a"), OpenMode::kCreateNew);
   constexpr uint64_t kFar = uint64_t{1} << 63;
   for (const uint64_t offset : {kFar - 1, kFar, ~uint64_t{0}}) {
     EXPECT_EQ(file->Write(offset, AsBytes("abc"), AsBytes("d")).status().code(),
@@ -337,8 +337,8 @@ TEST(ParentOf, NamesTheDirectoryOfTheLastName) {
 }
 
 TEST_F(PosixFileSystemTest, RefusesADirectoryThatIsALink) {
-  const std::string real = directory_ / "real";
-  const std::string link = directory_ / "link";
+  const std::string real = directory_.Join("real");
+  const std::string link = directory_.Join("link");
   ASSERT_TRUE(files_.CreateDirectory(real).ok());
   ASSERT_EQ(::symlink(real.c_str(), link.c_str()), 0);
   const std::string why = ": is a symbolic link; name the directory it points to";
@@ -358,11 +358,11 @@ TEST_F(PosixFileSystemTest, RefusesADirectoryThatEverybodyMayWrite) {
   EXPECT_EQ(files_.CreateDirectory(directory_.path()).ToString(),
             "permission denied: create directory " + why);
   for (const LockMode mode : {LockMode::kExclusive, LockMode::kShared}) {
-    EXPECT_EQ(files_.Lock(directory_ / "LOCK", mode).status().ToString(),
+    EXPECT_EQ(files_.Lock(directory_.Join("LOCK"), mode).status().ToString(),
               "permission denied: lock " + why);
   }
   ASSERT_EQ(::chmod(directory_.path().c_str(), 0700), 0);
-  EXPECT_TRUE(files_.Lock(directory_ / "LOCK", LockMode::kExclusive).ok());
+  EXPECT_TRUE(files_.Lock(directory_.Join("LOCK"), LockMode::kExclusive).ok());
 }
 
 TEST(CheckDirectoryIsSafe, RefusesAnotherUsersDirectory) {
