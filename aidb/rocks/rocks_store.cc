@@ -13,13 +13,14 @@
 #include <rocksdb/write_batch.h>
 
 #include "aidb/base/bytes.h"
+#include "aidb/base/call_gate.h"
 #include "aidb/rocks/change_check.h"
-#include "aidb/rocks/gates.h"
 #include "aidb/rocks/interval_sync.h"
 #include "aidb/rocks/rocks_core.h"
 #include "aidb/rocks/rocks_options.h"
 #include "aidb/rocks/rocks_status.h"
 #include "aidb/rocks/sync_latch.h"
+#include "aidb/rocks/write_gate.h"
 
 namespace aidb::rocks {
 namespace {

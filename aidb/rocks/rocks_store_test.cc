@@ -18,11 +18,11 @@
 #include <rocksdb/write_buffer_manager.h>
 
 #include "aidb/io/posix/posix_env.h"
-#include "aidb/rocks/gates.h"
 #include "aidb/rocks/interval_sync.h"
 #include "aidb/rocks/rocks_options.h"
 #include "aidb/rocks/rocks_status.h"
 #include "aidb/rocks/sync_latch.h"
+#include "aidb/rocks/write_gate.h"
 #include "aidb/testing/status_matchers.h"
 #include "aidb/testing/temp_directory.h"
 
@@ -324,33 +324,6 @@ TEST_F(RocksStoreTest, StatsTellWhatRocksDbKnows) {
   ASSERT_FALSE(stats.levels.empty());
   EXPECT_EQ(stats.levels[0].tables, 1u);
   EXPECT_EQ(stats.levels[0].size_bytes, stats.table_bytes);
-}
-
-TEST(CallGate, LetsNobodyInOnceItIsShut) {
-  CallGate gate;
-  EXPECT_TRUE(CallPass(gate));
-  EXPECT_TRUE(gate.ShutAndWait());
-  EXPECT_FALSE(CallPass(gate));
-  EXPECT_FALSE(gate.ShutAndWait());
-}
-
-TEST(CallGate, ShutsOnlyWhenAllHaveLeft) {
-  CallGate gate;
-  std::atomic<int> inside = 0;
-  std::vector<std::thread> threads;
-  for (int i = 0; i < 4; ++i) {
-    threads.emplace_back([&] {
-      while (true) {
-        const CallPass pass(gate);
-        if (!pass) return;
-        ++inside;
-        --inside;
-      }
-    });
-  }
-  gate.ShutAndWait();
-  EXPECT_EQ(inside, 0);
-  for (std::thread& thread : threads) thread.join();
 }
 
 TEST(WriteGate, OneAloneIsAlone) {

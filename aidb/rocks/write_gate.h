@@ -1,52 +1,10 @@
 #pragma once
 
-#include <atomic>
 #include <cstdint>
 
 #include "aidb/base/sync.h"
 
 namespace aidb::rocks {
-
-// Counts calls in progress, so that Close can shut the door and wait until all have left.
-//
-// Thread safety: any thread may call any method.
-class CallGate {
- public:
-  // False once it is shut; then Leave must not be called.
-  bool Enter() {
-    if ((state_.fetch_add(1, std::memory_order_acquire) & kShut) == 0) [[likely]]
-      return true;
-    Leave();
-    return false;
-  }
-  void Leave();
-  // Returns when nobody is inside; true the first time.
-  bool ShutAndWait() AIDB_EXCLUDES(mu_);
-
- private:
-  static constexpr uint64_t kShut = uint64_t{1} << 63;
-
-  std::atomic<uint64_t> state_ = 0;  // How many are inside, and kShut.
-  Mutex mu_;
-  CondVar left_;
-};
-
-// Leaves on destruction, if it got in.
-class CallPass {
- public:
-  explicit CallPass(CallGate& gate) : gate_(gate), inside_(gate.Enter()) {}
-  ~CallPass() {
-    if (inside_) gate_.Leave();
-  }
-  CallPass(const CallPass&) = delete;
-  CallPass& operator=(const CallPass&) = delete;
-
-  explicit operator bool() const { return inside_; }
-
- private:
-  CallGate& gate_;
-  const bool inside_;
-};
 
 // Many writers together, or one alone, in the order they came: neither kind starves the other.
 //
