@@ -102,6 +102,8 @@ void Engine::Delay(uint64_t bytes) {
 }
 
 Result<Sequence> Engine::Write(kv::WriteBatch batch, const kv::WriteOptions& options) {
+  const CallPass pass(calls_);
+  if (!pass) return Unavailable("the store is closed");
   AIDB_RETURN_IF_ERROR(CheckWritable());
   AIDB_RETURN_IF_ERROR(batch.Validate(options_.batch_bytes_max));
   if (batch.empty()) return Sequence{ToNumber(journal_->published_id())};
@@ -203,7 +205,8 @@ Status Engine::Seal(Instant deadline) {
 }
 
 Status Engine::Sync() {
-  if (core_->closed.load(std::memory_order_acquire)) return Unavailable("the store is closed");
+  const CallPass pass(calls_);
+  if (!pass) return Unavailable("the store is closed");
   if (journal_ == nullptr) return {};  // Read-only: everything is on the disk.
   return journal_->Flush(Instant::Never());
 }
@@ -226,7 +229,8 @@ Status Engine::WaitFlushed(uint64_t floor, size_t sealed_max) {
 }
 
 Status Engine::Flush() {
-  if (core_->closed.load(std::memory_order_acquire)) return Unavailable("the store is closed");
+  const CallPass pass(calls_);
+  if (!pass) return Unavailable("the store is closed");
   if (journal_ == nullptr) return {};  // Read-only: what the log holds stays there.
   AIDB_RETURN_IF_ERROR(CheckWritable());
   AIDB_RETURN_IF_ERROR(WaitFlushed(UINT64_MAX, kSealedMax - 1));

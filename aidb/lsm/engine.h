@@ -25,6 +25,7 @@
 #include <utility>
 #include <vector>
 
+#include "aidb/base/call_gate.h"
 #include "aidb/base/sync.h"
 #include "aidb/journal/journal.h"
 #include "aidb/lsm/block_cache.h"
@@ -213,6 +214,11 @@ class Engine final : public kv::Store, public kv::ConditionalWriter, private jou
   Sequence read_only_sequence_{};
   uint64_t replayed_log_ = 0;  // During open: where the last record came from.
 
+  // Calls in progress, but for those that work on a closed store as well.
+  mutable CallGate calls_;
+  // Held for all of Close, I/O included: a second Close returns when the first is done.
+  Mutex close_mu_;
+
   // Serialises writers. Held across waits for room: whoever comes later would wait as well.
   mutable Mutex write_mu_;
   // The active memtable of current_, which keeps it: only a writer seals it.
@@ -226,7 +232,7 @@ class Engine final : public kv::Store, public kv::ConditionalWriter, private jou
   mutable Mutex manifest_mu_;
   std::unique_ptr<Manifest> manifest_ AIDB_GUARDED_BY(manifest_mu_);
 
-  // Background work. Lock order: write_mu_, manifest_mu_, then state_mu_ or work_mu_.
+  // Background work. Lock order: close_mu_, write_mu_, manifest_mu_, then state_mu_ or work_mu_.
   mutable Mutex work_mu_;
   CondVar work_cv_;      // Work may have appeared, or the engine stops.
   CondVar progress_cv_;  // A job has ended, well or badly.
@@ -240,7 +246,6 @@ class Engine final : public kv::Store, public kv::ConditionalWriter, private jou
   Controller controller_;
   std::atomic<bool> stopping_{false};
   std::atomic<bool> failed_{false};
-  std::atomic<bool> closing_{false};
 
   // Statistics. Relaxed: they order nothing.
   struct Counters {

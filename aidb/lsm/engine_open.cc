@@ -327,12 +327,12 @@ void Engine::StopBackground() {
 }
 
 Status Engine::Close() {
-  if (closing_.exchange(true, std::memory_order_acq_rel)) return {};
-  core_->closed.store(true, std::memory_order_release);
-  StopBackground();
+  MutexLock closing(close_mu_);
+  if (core_->closed.exchange(true, std::memory_order_acq_rel)) return {};
+  StopBackground();  // Wakes the calls that wait for a flush.
+  calls_.ShutAndWait();
   Status status;
   if (journal_ != nullptr) {
-    MutexLock writers(write_mu_);  // Waits for the write in progress.
     auto end = journal_->Close();
     status = end.status();
     if (status.ok() && !failed_.load(std::memory_order_acquire)) {

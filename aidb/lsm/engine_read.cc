@@ -106,7 +106,6 @@ Sequence Engine::VisibleSequence() const {
 }
 
 Result<Engine::View> Engine::TakeView(const kv::Snapshot* snapshot) const {
-  if (core_->closed.load(std::memory_order_acquire)) return Closed();
   View view;
   if (snapshot != nullptr) {
     if (snapshot->state().owner() != core_.get()) {
@@ -171,6 +170,8 @@ Result<std::optional<Engine::Found>> Engine::Find(const ReadState& state, std::s
 
 Result<std::optional<kv::PinnedValue>> Engine::Get(std::string_view key,
                                                    const kv::ReadOptions& options) const {
+  const CallPass pass(calls_);
+  if (!pass) return Closed();
   AIDB_ASSIGN_OR_RETURN(const View view, TakeView(options.snapshot));
   counters_.gets.fetch_add(1, std::memory_order_relaxed);
   AIDB_ASSIGN_OR_RETURN(std::optional<Found> found, Find(*view.state, key, view.sequence));
@@ -188,6 +189,11 @@ std::vector<Result<std::optional<kv::PinnedValue>>> Engine::MultiGet(
   };
   if (keys.size() > kv::kMultiGetKeysMax) {
     refuse_all(kv::MultiGetTooLarge(keys.size()));
+    return answers;
+  }
+  const CallPass pass(calls_);
+  if (!pass) {
+    refuse_all(Closed());
     return answers;
   }
   const auto view = TakeView(options.snapshot);
@@ -232,6 +238,8 @@ std::unique_ptr<EntryCursor> Engine::NewStateCursor(const ReadState& state,
 }
 
 kv::Iterator Engine::Scan(const kv::ScanOptions& options) const {
+  const CallPass pass(calls_);
+  if (!pass) return kv::FailedIterator(Closed());
   const auto view = TakeView(options.snapshot);
   if (!view.ok()) return kv::FailedIterator(view.status());
   counters_.scans.fetch_add(1, std::memory_order_relaxed);
@@ -273,6 +281,8 @@ Status Engine::CheckUnchanged(const kv::Precondition& unchanged) const {
 
 Result<Sequence> Engine::WriteIf(const kv::Precondition& unchanged, kv::WriteBatch batch,
                                  const kv::WriteOptions& options) {
+  const CallPass pass(calls_);
+  if (!pass) return Closed();
   AIDB_RETURN_IF_ERROR(CheckWritable());
   AIDB_RETURN_IF_ERROR(batch.Validate(options_.batch_bytes_max));
   Delay(batch.size_bytes());
