@@ -194,7 +194,9 @@ Parsed ParseControl(const Fragment& fragment, uint64_t offset, const FileIdentit
   }
   if (offset != 0) return Refuse(ParseKind::kBad, "an OPEN that does not stand at offset 0");
   if (payload.size() < 2) return Refuse(ParseKind::kBad, "an OPEN without a format version");
-  if (LoadLe<uint16_t>(payload.data()) > kLogFormatVersion)
+  const uint16_t version = LoadLe<uint16_t>(payload.data());
+  if (version == 0) return Refuse(ParseKind::kBad, "an OPEN of format version 0, never written");
+  if (version > kLogFormatVersion)
     return Refuse(ParseKind::kNewer, "the file has a newer format version");
   if (payload.size() != kLogOpenPayloadBytes)
     return Refuse(ParseKind::kBad, "an OPEN of the wrong size");
