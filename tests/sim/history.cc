@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "aidb/base/check.h"
+#include "aidb/base/escape.h"
 
 namespace aidb::sim {
 namespace {
@@ -13,7 +14,7 @@ constexpr size_t kShown = 40;
 
 std::string Show(const std::optional<std::string>& value) {
   if (!value) return "nothing";
-  return "'" + value->substr(0, kShown) + "' (" + std::to_string(value->size()) + " bytes)";
+  return "'" + EscapeForMessage(*value, kShown) + "'";
 }
 
 }  // namespace
