@@ -224,16 +224,36 @@ Result<bool> Journal::WriteDirect(uint64_t position, const Place& place, const R
   std::vector<std::byte> framed(framing_.FramedSize(record.payload.size(), place.offset));
   framing_.Encode(place, record, framed);
   Status status = io::WriteFully(*span->file, place.offset, framed);
+  // A full disk refuses at least the last byte, and without it the record is none.
+  const bool partly =
+      status.code() == StatusCode::kResourceExhausted && framed.back() != std::byte{0};
   if (status.ok() && !options_.strategy.async()) status = SyncFile(*span);
   if (status.ok()) return true;
-  // The file holds an unknown part of a record that never happened. Pieces of it must not be
-  // read together with pieces of the next record at this place, which may have the same id and
-  // size: everything behind is void from the next file's head on, and gone at once for a kill.
-  static_cast<void>(span->file->Truncate(place.offset));
-  MarkDead(span->number);
+  return DropDirect(*span, place.offset, status, /*may_be_whole=*/!partly);
+}
+
+// The file holds an unknown part of a record that never happened. Pieces of it must not be read
+// together with pieces of the next record at this place, which may have the same id and size:
+// everything behind is void from the next file's head on, and gone at once for a kill.
+Status Journal::DropDirect(const FileSpan& span, uint64_t offset, const Status& why,
+                           bool may_be_whole) {
+  static_cast<void>(span.file->Truncate(offset));
+  MarkDead(span.number);
   orphan_.store(true, std::memory_order_release);
   const Status redriven = Drive(Goal::kWrite);
-  return failed_.load(std::memory_order_acquire) ? redriven : status;
+  const bool stopped = failed_.load(std::memory_order_acquire);
+  const std::string text = names_.NameOf(span.number) + " offset " + std::to_string(offset) + ": " +
+                           std::string(why.message()) +
+                           (stopped ? "; " + std::string(redriven.message()) : std::string());
+  // Only a new file in force makes void what a sync may have left behind.
+  const bool is_void = !orphan_.load(std::memory_order_acquire);
+  if (is_void || !may_be_whole) {
+    return Status(stopped ? StatusCode::kIoError : why.code(),
+                  text + "; the record is not in the log");
+  }
+  return IoError(text + "; the record got no id, and until " +
+                 (stopped ? "the store is opened again" : "the log goes on in a new file") +
+                 " it may or may not survive: look for it then, before writing it again");
 }
 
 void Journal::MarkDone(uint64_t slot) {

@@ -83,9 +83,9 @@ class Journal {
   ~Journal();
 
   // Gives the record its ids and copies it. Waits for room until `deadline`, then fails with
-  // kResourceExhausted. On any error no id was taken and nothing happened; only a record above a
-  // quarter of the ring, whose write or sync failed, may be found after a crash, and that only if
-  // no id was given since.
+  // kResourceExhausted. On any error no id was taken and nothing happened, but for kIoError: a
+  // record above a quarter of the ring, whose write or sync failed, may then be found after a
+  // crash, if no id was given since. The message says whether.
   Result<Appended> Append(const Record& record, Instant deadline);
   // Makes it visible and safe from a kill; returns when all records before it are, too. False:
   // visible, but without a ring that outlives the process its bytes have not reached the page
@@ -174,6 +174,7 @@ class Journal {
   // Nullopt: the active file has changed meanwhile; look again.
   Result<std::optional<Appended>> AppendDirect(const Record& record) AIDB_REQUIRES(ticket_mu_);
   Result<bool> WriteDirect(uint64_t position, const Place& place, const Record& record);
+  Status DropDirect(const FileSpan& span, uint64_t offset, const Status& why, bool may_be_whole);
   void AppendControl(ControlKind kind, const OpenFacts& open) AIDB_REQUIRES(ticket_mu_);
   Appended TakeSlot(uint64_t bytes, uint32_t ids) AIDB_REQUIRES(ticket_mu_);
   Place PlaceAt(uint64_t position) const AIDB_REQUIRES(ticket_mu_);

@@ -146,6 +146,68 @@ TEST_F(JournalFaultTest, TakesALargeRecordAfterOneThatFailed) {
   EXPECT_EQ(replayed_, (std::map<uint64_t, std::string>{{1, "before"}, {2, second}}));
 }
 
+// What a large record's failed sync leaves behind is unknown until a re-drive has made it void.
+class LargeRecordTest : public JournalTest {
+ protected:
+  void OpenAndFillTheDiskAtTheNextSync() {
+    options_.strategy = FlushStrategy::Batched(10);
+    ASSERT_OK(Open());
+    Append("before");
+    ASSERT_OK(journal_->Flush(Instant::Never()));
+    files_.FailMatching(
+        io::CallKind::kSyncData, ".log", 1,
+        {.effect = io::FaultEffect::kSyncLost, .code = StatusCode::kResourceExhausted});
+  }
+  Status AppendLarge() { return journal_->Append({.payload = large_}, Instant::Never()).status(); }
+
+  const std::string large_ = std::string(40'000, 'l');
+};
+
+TEST_F(LargeRecordTest, IsGoneForCertainWhenItsSyncFailsAndTheLogGoesOnInANewFile) {
+  OpenAndFillTheDiskAtTheNextSync();
+  EXPECT_FAILS(AppendLarge(), StatusCode::kResourceExhausted, "the record is not in the log");
+  Kill();
+  ASSERT_OK(Open());
+  EXPECT_EQ(replayed_, (std::map<uint64_t, std::string>{{1, "before"}}));
+}
+
+TEST_F(LargeRecordTest, MayOrMayNotSurviveWhenItsSyncAndTheReDriveFindAFullDisk) {
+  OpenAndFillTheDiskAtTheNextSync();
+  files_.FailMatching(
+      io::CallKind::kWrite, ".tmp", 1,
+      {.code = StatusCode::kResourceExhausted, .repeat = io::FaultRepeat::kForEver});
+  EXPECT_FAILS(AppendLarge(), StatusCode::kIoError, "may or may not survive");
+  // The next one was never written, so that waiting and trying again is right.
+  EXPECT_FAILS(AppendLarge(), StatusCode::kResourceExhausted, "injected");
+  files_.Heal();
+  EXPECT_OK(journal_->Flush(Instant::Never()));
+  EXPECT_EQ(Append(large_), RecordId{2});
+}
+
+TEST_F(LargeRecordTest, MayOrMayNotSurviveWhenItsSyncFailsAndTheLogStops) {
+  OpenAndFillTheDiskAtTheNextSync();
+  files_.FailMatching(io::CallKind::kSyncAll, ".tmp", 1, {});
+  EXPECT_FAILS(AppendLarge(), StatusCode::kIoError, "may or may not survive");
+  EXPECT_FAILS(AppendLarge(), StatusCode::kUnavailable, "reopen");
+}
+
+TEST_F(LargeRecordTest, IsNotThereWhenAFullDiskTookOnlyAPartOfIt) {
+  options_.strategy = FlushStrategy::Batched(10);
+  ASSERT_OK(Open());
+  Append("before");
+  ASSERT_OK(journal_->Flush(Instant::Never()));
+  files_.FailMatching(io::CallKind::kWrite, "", 1,
+                      {.effect = io::FaultEffect::kErrorPartly,
+                       .code = StatusCode::kResourceExhausted,
+                       .repeat = io::FaultRepeat::kForEver,
+                       .byte_count = 30'000});
+  EXPECT_FAILS(AppendLarge(), StatusCode::kResourceExhausted, "the record is not in the log");
+  Kill();
+  files_.Heal();
+  ASSERT_OK(Open());
+  EXPECT_EQ(replayed_, (std::map<uint64_t, std::string>{{1, "before"}}));
+}
+
 TEST_F(JournalFaultTest, LeavesNoTemporaryFilesWhileTheDiskIsFull) {
   options_.strategy = FlushStrategy::Batched(1);
   ASSERT_OK(Open());

@@ -49,7 +49,7 @@ uint64_t LastId(const History& history, uint64_t first_id) {
 struct Oracle {
   History history;                  // Given ids, and what they stand for.
   std::set<std::string> attempted;  // In Append at this instant.
-  std::set<std::string> refused;    // With an error, and no id was given since.
+  std::set<std::string> refused;    // Outcome unknown, and no id was given since.
   uint64_t acknowledged = 0;        // Publish has returned.
   uint64_t durable = 0;             // WaitDurable has said ok.
   RecoveryFloor floor;
@@ -171,8 +171,9 @@ std::optional<uint64_t> AppendOne(Life& life, const std::string& payload, uint32
   const auto appended = life.journal->Append({.payload = payload, .ids = ids}, deadline);
   oracle.attempted.erase(payload);
   if (!appended.ok()) {
-    oracle.refused.insert(payload);
     const StatusCode code = appended.status().code();
+    // Every other error says that nothing has happened.
+    if (code == StatusCode::kIoError) oracle.refused.insert(payload);
     EXPECT_TRUE(code == StatusCode::kResourceExhausted || code == StatusCode::kIoError ||
                 code == StatusCode::kUnavailable)
         << appended.status().ToString();
