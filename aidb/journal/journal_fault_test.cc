@@ -146,6 +146,39 @@ TEST_F(JournalFaultTest, TakesALargeRecordAfterOneThatFailed) {
   EXPECT_EQ(replayed_, (std::map<uint64_t, std::string>{{1, "before"}, {2, second}}));
 }
 
+TEST_F(JournalFaultTest, StopsWhenItsDirectoryCannotBeSyncedAndNeverSyncsItAgain) {
+  ASSERT_OK(Open());
+  files_.FailMatching(io::CallKind::kSyncDirectory, directory_.path(), 1,
+                      {.effect = io::FaultEffect::kSyncLost});
+  const uint64_t directory_syncs = files_.call_count(io::CallKind::kSyncDirectory);
+  Append("one");
+  while (journal_->health().ok() && !journal_->Roll(Instant::Never()).ok()) {
+  }
+  EXPECT_FAILS(journal_->health(), StatusCode::kUnavailable, "sync directory");
+  EXPECT_FAILS(journal_->Append({.payload = "more"}, Instant::Never()), StatusCode::kUnavailable,
+               "reopen");
+  EXPECT_FAILS(journal_->Roll(Instant::Never()), StatusCode::kUnavailable, "reopen");
+  Kill();
+  EXPECT_EQ(files_.call_count(io::CallKind::kSyncDirectory), directory_syncs + 1);
+  EXPECT_EQ(files_.syncs_after_failure(), 0u);
+  files_.Heal();
+  ASSERT_OK(Open());
+  EXPECT_EQ(replayed_.size(), 1u);
+}
+
+TEST_F(JournalFaultTest, MakesDurableWhatWasPublishedBeforeItStopsForLostNames) {
+  options_.strategy = FlushStrategy::Periodic(std::chrono::hours(1));
+  ASSERT_OK(Open());
+  Append(std::string(10'000, 'x'));
+  Append("last");
+  files_.FailMatching(io::CallKind::kSyncDirectory, directory_.path(), 1, {});
+  while (journal_->health().ok() && !journal_->Roll(Instant::Never()).ok()) {
+  }
+  EXPECT_FAILS(journal_->health(), StatusCode::kUnavailable, "sync directory");
+  EXPECT_EQ(journal_->durable_id(), RecordId{2});
+  EXPECT_OK(journal_->Flush(Instant::Never()));
+}
+
 // What a large record's failed sync leaves behind is unknown until a re-drive has made it void.
 class LargeRecordTest : public JournalTest {
  protected:

@@ -134,14 +134,44 @@ Result<Journal::Prepared> Journal::PrepareFile() {
                         env_.files.Open(path, io::OpenMode::kCreateNew));
   Status status;
   if (seen_sync_.load(std::memory_order_relaxed)) status = ZeroFill(*file, options_.file_bytes);
-  if (status.ok() && !AIDB_CANARY_HIT(kLogNameNotSynced)) {
-    status = env_.files.SyncDirectory(options_.directory);
-  }
+  if (status.ok() && !AIDB_CANARY_HIT(kLogNameNotSynced)) status = SyncNames();
   if (!status.ok()) {
     static_cast<void>(env_.files.Remove(path));  // Empty: recovery drops what stays behind.
     return std::move(status).Annotate("prepare log file " + path);
   }
   return Prepared{.number = number, .file = std::move(file)};
+}
+
+Status Journal::SyncNames() {
+  // Held across the sync: one that begins beside another that fails may be told ok.
+  MutexLock lock(names_mu_);
+  if (!names_lost_.ok()) {
+    return IoError("not synced again, since an earlier sync of the directory failed: " +
+                   std::string(names_lost_.message()));
+  }
+  names_lost_ = env_.files.SyncDirectory(options_.directory);
+  return names_lost_;
+}
+
+bool Journal::NamesLost() {
+  MutexLock lock(names_mu_);
+  return !names_lost_.ok();
+}
+
+// No file can be begun any more. What was published so far lies in files whose names are durable,
+// and becomes so itself before the journal stops.
+void Journal::StopForLostNames(const Status& cause) {
+  {
+    MutexLock lock(io_mu_);
+    BecomeDriver();
+    io_mu_.unlock();
+    const Status synced = Drive(Goal::kSync);
+    if (!failed_.load(std::memory_order_acquire)) static_cast<void>(Fail(cause));
+    if (!synced.ok()) env_.log.Log(LogLevel::kError, synced.message());
+    io_mu_.lock();
+    StopDriving();
+  }
+  NotifyRoom();
 }
 
 void Journal::PreparerMain() {
@@ -160,8 +190,11 @@ void Journal::PreparerMain() {
       prepare_wanted_ = false;
     }
     prepare_mu_.unlock();
+    const bool stop = !prepared.ok() && NamesLost();
+    if (stop) StopForLostNames(prepared.status());
     NotifyRoom();
     prepare_mu_.lock();
+    if (stop) break;
     if (!prepare_error_.ok() && !prepare_stopping_) {
       static_cast<void>(prepare_cv_.WaitUntil(prepare_mu_, env_.clock.Now() + kRetryDelay));
     }

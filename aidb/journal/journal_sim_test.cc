@@ -418,6 +418,15 @@ TEST(JournalSim, SurvivesACrashAtEveryOperationOfAFailingDisk) {
   EXPECT_GT(campaign.crash_points, 1'000u);
 }
 
+// A directory whose sync failed, with a roll to come.
+TEST(JournalSim, SyncsNoDirectoryAgainWhoseSyncFailed) {
+  io::FiberStackPool stacks;
+  Campaign campaign;
+  CrashAtEveryOperation(
+      1379, OptionsWith(stacks), [](io::SimWorld& world) { PlanFaults(world, 1379); }, 8, campaign);
+  EXPECT_FALSE(campaign.found.has_value()) << *campaign.found;
+}
+
 TEST(JournalSim, GoesOnByItselfWhenAFullDiskHasRoomAgain) {
   io::FiberStackPool stacks;
   for (uint64_t seed = 1; seed <= Scaled(10); ++seed) {
