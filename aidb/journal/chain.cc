@@ -21,7 +21,8 @@ Result<FoundFile> Inspect(const RecoveryInput& input, uint64_t number, std::stri
                                     input.options.record_bytes_max);
   AIDB_ASSIGN_OR_RETURN(const Parsed head, found.scanner->ParseAt(0, size));
   if (head.kind == ParseKind::kNewer) {
-    return InvalidArgument(path + ": " + head.reason + "; open it with the release that wrote it");
+    return InvalidArgument(path + ": the record at offset 0 is not known here (" + head.reason +
+                           "); open it with the release that wrote it");
   }
   if (head.kind == ParseKind::kControl && head.control == ControlKind::kOpen) {
     found.has_open = true;

@@ -30,8 +30,7 @@ Result<JournalCheck> CheckJournal(const io::Env& env, const Framing& framing,
   JournalCheck check;
   auto stored = ReadIdentity(env.files, options.directory);
   if (stored.ok() && !*stored) {
-    stored = Corruption(io::JoinPath(options.directory, "JOURNAL") +
-                        ": is missing, and without it the log cannot be read");
+    stored = IdentityIsMissing(options.directory, "the log");
   }
   RecoveryReport report;
   Status status = stored.status();

@@ -35,6 +35,8 @@ struct Identity {
 
 // Nullopt when the directory has none. kCorruption when it is damaged.
 Result<std::optional<Identity>> ReadIdentity(io::FileSystem& files, std::string_view directory);
+// kCorruption: there is none, and without it `what` cannot be read.
+Status IdentityIsMissing(std::string_view directory, std::string_view what);
 // Replaces it atomically and durably.
 Status WriteIdentity(io::FileSystem& files, std::string_view directory, const Identity& identity);
 

@@ -36,7 +36,9 @@ JournalStats Journal::stats() const {
 }
 
 Status Journal::CheckIntake() {
-  if (closed_) return Unavailable("the journal is closed");
+  if (closed_) {
+    return Unavailable(options_.directory + ": the log is closed; open the store again");
+  }
   if (failed_.load(std::memory_order_acquire)) {
     MutexLock lock(io_mu_);
     return failure_;
@@ -86,7 +88,8 @@ Status Journal::WaitForRoom(uint64_t seen, Instant deadline) {
   }
   if (!in_time) {
     return ResourceExhausted(
-        "the log is full of records that the disk has not taken yet; wait, or give the store a "
+        options_.directory +
+        ": the log is full of records that the disk has not taken yet; wait, or give the store a "
         "faster disk");
   }
   return {};
@@ -134,7 +137,7 @@ Result<Journal::Appended> Journal::Append(const Record& record, Instant deadline
   if (record.payload.size() > options_.record_bytes_max) {
     return InvalidArgument("a record of " + std::to_string(record.payload.size()) +
                            " bytes is above the limit of " +
-                           std::to_string(options_.record_bytes_max));
+                           std::to_string(options_.record_bytes_max) + "; split it");
   }
   ticket_mu_.lock();
   uint64_t bytes = 0;
@@ -218,7 +221,7 @@ Result<bool> Journal::WriteDirect(uint64_t position, const Place& place, const R
   AIDB_CHECK(span.has_value());
   if (span->number != place.file.number) return false;
   if (span->dead) {
-    AIDB_RETURN_IF_ERROR(Redrive(IoError("the file of the log failed before")));
+    AIDB_RETURN_IF_ERROR(Redrive(FailedBefore(*span)));
     return false;
   }
   std::vector<std::byte> framed(framing_.FramedSize(record.payload.size(), place.offset));

@@ -207,6 +207,7 @@ class Journal {
   Status SyncOldest();
   Status SyncFile(const FileSpan& span);
   std::optional<FileSpan> SpanAt(uint64_t position);
+  Status FailedBefore(const FileSpan& span) const;
   void MarkDead(uint64_t number);
   void AdvanceWritten(uint64_t position);
   void AdvanceDurable(uint64_t position, uint64_t id);

@@ -51,25 +51,24 @@ Status Journal::WaitDurable(RecordId id, Instant deadline) {
   seen_sync_.store(true, std::memory_order_relaxed);
   const auto durable = [&] { return durable_id_.load(std::memory_order_acquire) >= ToNumber(id); };
   if (durable()) return {};
+  const auto published = [&] {
+    return options_.directory + ": record " + std::to_string(ToNumber(id)) +
+           " is published but not ";
+  };
   MutexLock lock(io_mu_);
   while (!durable()) {
     if (!failure_.ok()) {
-      return IoError(
-          "record " + std::to_string(ToNumber(id)) +
-          " is published but not known to be durable: " + std::string(failure_.message()));
+      return IoError(published() + "known to be durable: " + std::string(failure_.message()));
     }
     if (driving_) {
       if (!driver_cv_.WaitUntil(io_mu_, deadline)) {
-        return DeadlineExceeded("record " + std::to_string(ToNumber(id)) +
-                                " is published but not yet durable");
+        return DeadlineExceeded(published() + "yet durable; wait for it again");
       }
       continue;
     }
     Status status = DriveUnlocked(Goal::kSync);
     if (!status.ok() && !durable()) {
-      return Status(status.code(),
-                    "record " + std::to_string(ToNumber(id)) +
-                        " is published but not yet durable: " + std::string(status.message()));
+      return Status(status.code(), published() + "yet durable: " + std::string(status.message()));
     }
   }
   return {};
@@ -83,7 +82,7 @@ Status Journal::Drive(Goal goal) {
     return failure_;
   }
   Status status = orphan_.load(std::memory_order_acquire)
-                      ? Redrive(IoError("a large record could not be written"))
+                      ? Redrive(IoError("a large record could not be written to it"))
                       : Status();
   if (status.ok()) status = DriveOnce(goal);
   MutexLock lock(io_mu_);
@@ -123,6 +122,10 @@ std::optional<Journal::FileSpan> Journal::SpanAt(uint64_t position) {
   return std::nullopt;
 }
 
+Status Journal::FailedBefore(const FileSpan& span) const {
+  return IoError(std::string(span.file->path()) + ": an earlier write or sync of it failed");
+}
+
 void Journal::MarkDead(uint64_t number) {
   MutexLock lock(io_mu_);
   for (FileSpan& span : spans_) {
@@ -153,7 +156,7 @@ Status Journal::WriteTo(uint64_t position) {
   for (uint64_t at = written_position_.load(std::memory_order_relaxed); at < position;) {
     const std::optional<FileSpan> span = SpanAt(at);
     AIDB_CHECK(span.has_value());
-    if (span->dead) return Redrive(IoError("the file of the log failed before"));
+    if (span->dead) return Redrive(FailedBefore(*span));
     const uint64_t count = std::min({position - at, span->end - at, kWriteBytesMax});
     const Ring::Pieces pieces = ring_.At(at, count);
     Status status = io::WriteFully(*span->file, at - span->start, pieces.first, pieces.second);
@@ -178,7 +181,7 @@ Status Journal::SyncTo(uint64_t position, uint64_t id) {
   for (uint64_t at = durable_position_.load(std::memory_order_relaxed); at < position;) {
     const std::optional<FileSpan> span = SpanAt(at);
     AIDB_CHECK(span.has_value());
-    if (span->dead) return Redrive(IoError("the file of the log failed before"));
+    if (span->dead) return Redrive(FailedBefore(*span));
     Status status = SyncFile(*span);
     if (!status.ok() && AIDB_CANARY_HIT(kSyncsAgain)) status = SyncFile(*span);
     if (!status.ok()) {

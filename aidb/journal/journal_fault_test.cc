@@ -40,7 +40,7 @@ TEST_F(JournalFaultTest, StopsForGoodWhenTheReDriveFailsToo) {
   files_.FailMatching(io::CallKind::kSyncAll, ".log", 1, {});
   EXPECT_FAILS(journal_->Flush(Instant::Never()), StatusCode::kIoError, "not yet durable");
   EXPECT_FAILS(journal_->Append({.payload = "two"}, Instant::Never()), StatusCode::kUnavailable,
-               "reopen");
+               directory_.path() + ": the log stopped after an I/O error");
   Kill();
   files_.Heal();
   ASSERT_OK(Open());
@@ -222,6 +222,13 @@ TEST_F(LargeRecordTest, MayOrMayNotSurviveWhenItsSyncFailsAndTheLogStops) {
   files_.FailMatching(io::CallKind::kSyncAll, ".tmp", 1, {});
   EXPECT_FAILS(AppendLarge(), StatusCode::kIoError, "may or may not survive");
   EXPECT_FAILS(AppendLarge(), StatusCode::kUnavailable, "reopen");
+}
+
+TEST_F(JournalFaultTest, NamesTheIdentityThatIsTooLong) {
+  ASSERT_OK(Open());
+  Kill();
+  WriteFile(directory_.Join("JOURNAL"), std::string(5'000, 'x'));
+  EXPECT_FAILS(Open(), StatusCode::kCorruption, "JOURNAL: has 5000 bytes, 64 expected");
 }
 
 TEST_F(LargeRecordTest, IsNotThereWhenAFullDiskTookOnlyAPartOfIt) {

@@ -48,11 +48,24 @@ class JournalTest : public ::testing::Test {
           for (uint32_t i = 0; i < ids; ++i) replayed_[ToNumber(first) + i] = payload;
           return {};
         });
+    ExpectPlaceAndStep(opened.status());
     AIDB_RETURN_IF_ERROR(opened.status());
     journal_ = std::move(opened->journal);
     report_ = std::move(opened->report);
     active_ = opened->active_number;
     return {};
+  }
+  // Who reads that an open was refused must know which file to look at, and what to do.
+  void ExpectPlaceAndStep(const Status& status) const {
+    const std::string text(status.message());
+    if (status.code() != StatusCode::kCorruption && status.code() != StatusCode::kInvalidArgument) {
+      return;
+    }
+    EXPECT_NE(text.find(directory_.path() + "/"), std::string::npos) << text;
+    const auto says = [&](const char* step) { return text.find(step) != std::string::npos; };
+    EXPECT_TRUE(says("estore ") || says("ut back") || says("ut it back") || says("open it with"))
+        << text;
+    EXPECT_TRUE(says("offset") || says("missing") || says("bytes") || says("the ring")) << text;
   }
   // The process dies: no Close, nothing synced.
   void Kill() { journal_.reset(); }

@@ -44,9 +44,7 @@ Status CheckNew(io::FileSystem& files, const JournalFiles& names, std::string_vi
     return names.NumberOf(name).has_value();
   });
   if (file == found.end() && !has_ring) return {};
-  return Corruption(io::JoinPath(directory, "JOURNAL") + ": is missing, and without it " +
-                    (file == found.end() ? std::string(Ring::kName) : *file) +
-                    " cannot be read. Put it back from a copy");
+  return IdentityIsMissing(directory, file == found.end() ? Ring::kName : *file);
 }
 
 }  // namespace
@@ -68,8 +66,7 @@ Result<Journal::Opened> Journal::Open(const io::Env& env, const Framing& framing
   AIDB_ASSIGN_OR_RETURN(const std::optional<Identity> stored,
                         ReadIdentity(files, options.directory));
   if (!stored && floor.number != 0) {
-    return Corruption(io::JoinPath(options.directory, "JOURNAL") +
-                      ": is missing, and without it the log cannot be read");
+    return IdentityIsMissing(options.directory, "the log");
   }
   Identity identity = stored ? *stored : NewIdentity(env.random);
   Opened opened;

@@ -39,7 +39,8 @@ Status Journal::Redrive(const Status& cause) {
 }
 
 Status Journal::Fail(const Status& cause) {
-  const std::string text = "the log stopped after an I/O error, reads go on; reopen the store. " +
+  const std::string text = options_.directory +
+                           ": the log stopped after an I/O error, reads go on; reopen the store. " +
                            std::string(cause.message());
   env_.log.Log(LogLevel::kError, text);
   {
@@ -166,9 +167,9 @@ Result<uint64_t> Journal::FrameAnew(const std::vector<FileSpan>& spans, uint64_t
         done += parsed.size;
       }
       if (done == 0 && parsed.kind != ParseKind::kNeedMore) {
-        return Corruption("record at offset " + std::to_string(at - span.start) + " of " +
-                          names_.NameOf(span.number) + " cannot be read back (" + parsed.reason +
-                          ")");
+        return Corruption(std::string(span.file->path()) + ": the record at offset " +
+                          std::to_string(at - span.start) + " cannot be read back (" +
+                          parsed.reason + ")");
       }
       if (done == 0) window_bytes *= 2;  // A record larger than the window.
       at += done;

@@ -130,7 +130,8 @@ TEST_F(JournalTest, TellsThatAnOlderCopyOfTheRingWasPutBack) {
 TEST_F(JournalTest, RefusesARecordAboveItsLimit) {
   ASSERT_OK(Open());
   EXPECT_FAILS(journal_->Append({.payload = std::string((1 << 20) + 1, 'x')}, Instant::Never()),
-               StatusCode::kInvalidArgument, "1048577");
+               StatusCode::kInvalidArgument,
+               "1048577 bytes is above the limit of 1048576; split it");
   EXPECT_EQ(Append("next"), RecordId{1});
 }
 

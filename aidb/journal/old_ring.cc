@@ -38,7 +38,7 @@ Result<std::optional<RingRemains>> FindOldRing(const RecoveryInput& input, Recov
     return Corruption(
         io::JoinPath(directory, "JOURNAL") + ": generation " + std::to_string(identity.generation) +
         " at offset 32 is older than the ring's " + std::to_string(remains->generation) +
-        ": a stale copy of the file has been put back");
+        ": a stale copy of the file has been put back. Nothing was changed: restore the newest");
   }
   if (remains && remains->generation == identity.generation) return left;
   if (!identity.ring_in_use) {
@@ -46,7 +46,8 @@ Result<std::optional<RingRemains>> FindOldRing(const RecoveryInput& input, Recov
     return std::optional<RingRemains>();
   }
   const std::string what = remains ? "is of generation " + std::to_string(remains->generation) +
-                                         ", JOURNAL says " + std::to_string(identity.generation)
+                                         " at offset 48, JOURNAL says " +
+                                         std::to_string(identity.generation)
                                    : std::string("is missing or empty");
   if (same_boot) return RingLost(path, what);
   report.notes.push_back("the ring " + what +

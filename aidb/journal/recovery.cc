@@ -193,6 +193,7 @@ Result<uint64_t> Recovery::SpliceAll(const RingRemains& remains, uint64_t from) 
 }
 
 Status Recovery::AdoptRing(const RingRemains& remains) {
+  const std::string ring_path = io::JoinPath(input_.options.directory, Ring::kName);
   const auto proven = [&](uint64_t position, const char* source) -> Proof::End {
     // The file of the last byte in front of the mark; at the mark itself another may begin.
     const RingFile* file = position == 0 ? nullptr : FileOf(remains, position - 1);
@@ -212,8 +213,11 @@ Status Recovery::AdoptRing(const RingRemains& remains) {
   }
   if (!remains.written) {
     if (!remains.same_boot) return {};
-    return Corruption(std::string(Ring::kName) +
-                      ": no mark of written bytes is valid (offset 576)");
+    return Corruption(
+        ring_path + ": no mark of written bytes is valid at offset " +
+        std::to_string(Ring::kWrittenAt) +
+        "; the newest acknowledged records may be in it and nowhere else. Nothing was "
+        "changed: restore the file from a copy");
   }
   // First from the durable mark on, as far as the ring still holds those bytes: then even what a
   // failed write-back took from a file comes back. Large records never were in the ring, and the
@@ -231,7 +235,7 @@ Status Recovery::AdoptRing(const RingRemains& remains) {
   if (end >= *remains.published) return {};
   const RingFile* file = FileOf(remains, end);
   return Corruption(
-      std::string(Ring::kName) + ": acknowledged records are damaged at " +
+      ring_path + ": acknowledged records are damaged at " +
       (file == nullptr
            ? "position " + std::to_string(end)
            : input_.names.NameOf(file->number) + " offset " + std::to_string(end - file->start)) +
@@ -249,8 +253,9 @@ Result<Recovery::End> Recovery::Read(FoundFile& file, uint64_t limit, FileReport
     }
     AIDB_ASSIGN_OR_RETURN(const Parsed parsed, file.scanner->ParseAt(end.offset, limit));
     if (parsed.kind == ParseKind::kNewer) {
-      return InvalidArgument(PathOf(file) + " at offset " + std::to_string(end.offset) + ": " +
-                             parsed.reason + "; open it with the release that wrote it");
+      return InvalidArgument(PathOf(file) + ": the record at offset " + std::to_string(end.offset) +
+                             " is not known here (" + parsed.reason +
+                             "); open it with the release that wrote it");
     }
     const bool record = parsed.kind == ParseKind::kRecord;
     if (!record && parsed.kind != ParseKind::kControl) {
@@ -268,7 +273,8 @@ Result<Recovery::End> Recovery::Read(FoundFile& file, uint64_t limit, FileReport
       return Corruption(PathOf(file) + " at offset " + std::to_string(end.offset) +
                         ": holds ids on both sides of " +
                         std::to_string(ToNumber(input_.floor.first_id)) +
-                        ", the first that is not stored elsewhere");
+                        ", the first that is not stored elsewhere: it is not the log of this "
+                        "store. Nothing was cut: put back the files that belong together");
     }
     if (record) {
       next_id_ = next_id_ + parsed.ids;
@@ -440,7 +446,8 @@ Status Recovery::Enter(size_t index) {
     next_id_ = begin;
     return {};
   }
-  return Corruption(PathOf(file) + ": begins with id " + std::to_string(ToNumber(begin)) + ", " +
+  return Corruption(PathOf(file) + ": begins at offset " + std::to_string(file.open_size) +
+                    " with id " + std::to_string(ToNumber(begin)) + ", " +
                     std::to_string(ToNumber(next_id_)) +
                     " expected: the records between them are missing, or the file is not the one "
                     "that follows. Nothing was cut: put back the files that belong together");
@@ -566,7 +573,8 @@ Result<Recovered> Recovery::RunReadOnly() {
     if (behind && report.records > 0) {
       return Corruption(PathOf(file) + ": holds records at offset " +
                         std::to_string(file.open_size) +
-                        ", though the store is said to have been closed before the file was begun");
+                        ", though the store is said to have been closed before the file was begun: "
+                        "put back the files that belong together, or open it for writing");
     }
     if (behind) continue;
     if (!end.complete) {
@@ -580,7 +588,8 @@ Result<Recovered> Recovery::RunReadOnly() {
   if (state.last_number != clean_end.number) {
     return Corruption(
         io::JoinPath(input_.options.directory, input_.names.NameOf(clean_end.number)) +
-        ": the log that the store was closed with is damaged at offset 0");
+        ": the log that the store was closed with is damaged at offset 0, or missing. Nothing was "
+        "changed: restore the file from a copy");
   }
   state.next_id = std::max(next_id_, input_.floor.first_id);
   return state;
@@ -595,8 +604,7 @@ Result<RecordId> ReplayClosed(const io::Env& env, const Framing& framing, const 
   AIDB_ASSIGN_OR_RETURN(const std::optional<Identity> identity,
                         ReadIdentity(env.files, options.directory));
   if (!identity) {
-    return Corruption(io::JoinPath(options.directory, "JOURNAL") +
-                      ": is missing, and without it the log cannot be read");
+    return IdentityIsMissing(options.directory, "the log");
   }
   const RecoveryInput input{env.files, framing,           names, options, floor,
                             *identity, /*read_only=*/true};
@@ -614,7 +622,8 @@ Result<Recovered> Recover(const RecoveryInput& input, const std::optional<RingRe
     AIDB_ASSIGN_OR_RETURN(const bool exists, input.files.Exists(path));
     if (!exists) {
       return Corruption(path + ": is missing, and the records from id " +
-                        std::to_string(ToNumber(input.floor.first_id)) + " on begin there");
+                        std::to_string(ToNumber(input.floor.first_id)) +
+                        " on begin there. Nothing was changed: restore the file from a copy");
     }
   }
   Recovery recovery(input, sink, report);

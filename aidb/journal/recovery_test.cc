@@ -134,7 +134,7 @@ TEST_F(RecoveryTest, RefusesAGapInFrontOfTheFirstRecord) {
   Append("two");
   Kill();
   floor_ = {.number = second, .first_id = RecordId{3}};
-  EXPECT_FAILS(Open(), StatusCode::kCorruption, "begins with id 6, 3 expected");
+  EXPECT_FAILS(Open(), StatusCode::kCorruption, "begins at offset 57 with id 6, 3 expected");
 }
 
 TEST_F(RecoveryTest, SeesEveryFlippedBitOfTheIdentity) {
@@ -219,7 +219,7 @@ TEST_F(RecoveryTest, RefusesAStaleIdentityAndAStaleRing) {
   EXPECT_FAILS(Open(), StatusCode::kCorruption, "a stale copy");
   WriteFile(directory_.Join("JOURNAL"), identity);
   WriteFile(directory_.Join("ring"), old_ring);
-  EXPECT_FAILS(Open(), StatusCode::kCorruption, "is of generation 1, JOURNAL says 2");
+  EXPECT_FAILS(Open(), StatusCode::kCorruption, "is of generation 1 at offset 48, JOURNAL says 2");
 
   // After a power cut an old ring is what one would find.
   ASSERT_OK_AND_ASSIGN(std::optional<Identity> other, ReadIdentity(files_, directory_.path()));

@@ -89,7 +89,8 @@ Result<std::optional<RingRemains>> RingRemains::Read(io::FileSystem& files,
   if (LoadLe<uint16_t>(header.data() + 8) != kVersion) {
     return InvalidArgument(path + ": version " +
                            std::to_string(LoadLe<uint16_t>(header.data() + 8)) +
-                           " was written by a newer release; this one reads version 1");
+                           " at offset 8 is of a newer release, this one reads version 1; open it "
+                           "with the release that wrote it");
   }
   remains.ring_bytes = LoadLe<uint64_t>(header.data() + 40);
   if (remains.ring_bytes != size - Ring::kHeaderBytes || !std::has_single_bit(remains.ring_bytes)) {
