@@ -122,6 +122,7 @@ Options Options::ForWrites() {
 Options Options::ForReads() {
   Options options;
   options.write_buffer_bytes = options.memory_bytes / 32;
+  options.batch_bytes_max = options.memory_bytes / 16;  // Three memtables hold it.
   options.filter_bits_per_key = 14;
   return options;
 }

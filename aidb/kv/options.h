@@ -30,7 +30,8 @@ struct Options {
   StoreMode mode = StoreMode::kCreateIfMissing;
 
   // Everything the store may hold in memory: memtables, cache, index, filters, iterators,
-  // compaction buffers, log ring. Bytes; at least 1 MiB.
+  // compaction buffers, log ring. Bytes; at least 1 MiB. Open refuses with kInvalidArgument
+  // parts that are more than this together.
   uint64_t memory_bytes = uint64_t{256} << 20;
   // One memtable, in bytes; at most one active and two sealed. 0 = memory_bytes / 8.
   uint64_t write_buffer_bytes = 0;
@@ -73,8 +74,8 @@ struct Options {
   static Options ForTests();
   // Half of the memory for memtables, larger blocks, a larger level 0: for write-heavy stores.
   static Options ForWrites();
-  // Small memtables, so that the cache has nearly all of the memory, and a longer filter: for
-  // read-heavy stores.
+  // Small memtables and batches, so that the cache has nearly all of the memory, and a longer
+  // filter: for read-heavy stores.
   static Options ForReads();
 };
 

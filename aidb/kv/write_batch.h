@@ -53,7 +53,8 @@ class WriteBatch {
   Reader operations_reader() const { return Reader(operations_); }
 
   // Checks each key against kKeyBytesMax, the count, and the whole against `batch_bytes_max`.
-  // kInvalidArgument with both numbers; a batch that passes can be written.
+  // kInvalidArgument with both numbers; a batch that passes can be written, unless it has so many
+  // small operations that the memory of the store cannot hold them at once.
   Status Validate(uint64_t batch_bytes_max) const;
 
  private:

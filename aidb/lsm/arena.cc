@@ -9,13 +9,14 @@ namespace aidb::lsm {
 namespace {
 
 constexpr size_t kLineBytes = 64;
+constexpr size_t kFirstSlots = 16;
 
 constexpr size_t RoundUp(size_t n, size_t to) { return (n + to - 1) & ~(to - 1); }
 
 }  // namespace
 
 Arena::Arena(size_t budget_bytes) : budget_bytes_(budget_bytes) {
-  GrowSlots(16);
+  GrowSlots(kFirstSlots);
   // The first line is never handed out, so that ref 0 can mean nowhere.
   Allocate(kLineBytes, kLineBytes);
 }
@@ -59,6 +60,13 @@ bool Arena::Fits(size_t bytes) const {
     left -= tables;
   }
   return bytes <= left && bytes / 3 < left - bytes;
+}
+
+// What the constructor takes, rounded up, and what Fits wants to see left.
+size_t Arena::BudgetFor(size_t bytes) {
+  const size_t slots = kFirstSlots + 1 + kShareDivisor * (bytes / kChunkBytes + 2);
+  const size_t start = kFirstSlots * sizeof(char*) + kFirstChunkBytes + 2 * kLineBytes;
+  return start + 4 * slots * sizeof(char*) + bytes + bytes / 3 + 1;
 }
 
 size_t Arena::Left() const {

@@ -40,6 +40,9 @@ class Arena {
   // `alignment` is a power of two, 8 to 64. The bytes are not initialised.
   ArenaRef Allocate(size_t bytes, size_t alignment = kUnitBytes);
 
+  // A budget with which an arena that has handed out nothing Fits so many bytes.
+  static size_t BudgetFor(size_t bytes);
+
   // Whether pieces of `bytes` in all, in whatever sizes, are sure to stay within the budget.
   bool Fits(size_t bytes) const;
 

@@ -12,7 +12,7 @@ namespace {
 
 constexpr uint64_t kRingBytesMax = uint64_t{16} << 20;
 constexpr uint64_t kRingBytesMin = uint64_t{64} << 10;
-constexpr size_t kSealedMax = 2;
+constexpr uint64_t kRestPart = 16;  // Of memory_bytes: for iterators and compaction buffers.
 constexpr uint64_t kTableBytesMax = uint64_t{32} << 20;
 constexpr size_t kTablesMax = 512;  // Open files; the default limit of descriptors is 1,024.
 
@@ -34,13 +34,29 @@ MemoryPlan MemoryPlan::For(const kv::Options& options) {
       std::clamp(std::bit_floor(options.memory_bytes / 16), kRingBytesMin, kRingBytesMax);
   plan.write_buffer_bytes =
       options.write_buffer_bytes != 0 ? options.write_buffer_bytes : options.memory_bytes / 8;
-  // One active and two sealed memtables; a sixteenth for iterators and compaction buffers.
-  const uint64_t others = plan.ring_bytes + 3 * plan.write_buffer_bytes + options.memory_bytes / 16;
-  plan.cache_bytes = options.cache_bytes;
-  if (plan.cache_bytes == 0 && options.memory_bytes > others) {
-    plan.cache_bytes = options.memory_bytes - others;
-  }
+  // One active and two sealed memtables, or a large batch alone beside an empty one.
+  const uint64_t batch_bytes = Memtable::OptionsFor(options.batch_bytes_max, 1).capacity_bytes +
+                               Memtable::EmptyBytesMax(plan.write_buffer_bytes);
+  plan.memtable_bytes = std::max(3 * plan.write_buffer_bytes, batch_bytes);
+  const uint64_t others = plan.ring_bytes + plan.memtable_bytes + options.memory_bytes / kRestPart;
+  const uint64_t left = options.memory_bytes - std::min(options.memory_bytes, others);
+  plan.cache_bytes = options.cache_bytes != 0 ? options.cache_bytes : left;
+  plan.memtable_bytes += left - std::min(left, plan.cache_bytes);
   return plan;
+}
+
+Status MemoryPlan::Check(const kv::Options& options) const {
+  const uint64_t rest = options.memory_bytes / kRestPart;
+  const uint64_t parts = ring_bytes + memtable_bytes + cache_bytes + rest;
+  if (parts <= options.memory_bytes) return {};
+  return InvalidArgument("option memory_bytes is " + std::to_string(options.memory_bytes) +
+                         "; its parts need " + std::to_string(parts) + ": log ring " +
+                         std::to_string(ring_bytes) + ", memtables " +
+                         std::to_string(memtable_bytes) + " (3 x write_buffer_bytes " +
+                         std::to_string(write_buffer_bytes) + ", or 4/3 of batch_bytes_max " +
+                         std::to_string(options.batch_bytes_max) + "), cache_bytes " +
+                         std::to_string(cache_bytes) + ", iterators and compaction " +
+                         std::to_string(rest) + ". Lower one of these or raise " + "memory_bytes");
 }
 
 Engine::Engine(const io::Env& env, std::string directory, const kv::Options& options)
@@ -65,13 +81,13 @@ std::optional<uint64_t> Engine::NumberOf(std::string_view name) const {
   return parsed->number;
 }
 
-std::shared_ptr<Memtable> Engine::NewMemtable(const Memtable* before) const {
+MemtableOptions Engine::MemtableOptionsAfter(const Memtable* before) const {
   MemtableOptions options;
   options.capacity_bytes = memory_.write_buffer_bytes;
   if (before != nullptr && before->mean_entry_bytes() > 0) {
     options.expected_entry_bytes = before->mean_entry_bytes();
   }
-  return std::make_shared<Memtable>(options);
+  return options;
 }
 
 Instant Engine::WriteDeadline() const {
@@ -156,34 +172,82 @@ Result<Sequence> Engine::WriteLocked(const kv::WriteBatch& batch, Instant deadli
   return Sequence{ToNumber(appended.last_id)};
 }
 
+bool Engine::ActiveFits(const kv::WriteBatch& batch) const {
+  MutexLock lock(active_->write_mutex());
+  return active_->Fits(batch.size_bytes(), 0, batch.count());
+}
+
+// The memtables stay within memory_.memtable_bytes: a first batch goes into a memtable only when
+// all that this one may come to hold is left beside the sealed ones. For a usual memtable it
+// always is; a batch that needs a larger one waits until others are flushed, and goes alone.
 Status Engine::MakeRoom(const kv::WriteBatch& batch, Instant deadline) {
   while (true) {
-    {
-      Memtable& memtable = *active_;
-      MutexLock lock(memtable.write_mutex());
-      if (memtable.entries() == 0 || memtable.Fits(batch.size_bytes(), 0, batch.count())) {
-        return {};
-      }
-    }
+    const bool empty = active_->entries() == 0;
+    const bool fits = ActiveFits(batch);
+    if (!empty && fits && active_->memory_bytes() <= memory_.write_buffer_bytes) return {};
     const std::shared_ptr<const ReadState> state = CurrentState();
-    if (state->sealed.size() < kSealedMax) {
-      AIDB_RETURN_IF_ERROR(Seal(deadline));
+    if (!empty) {
+      if (state->sealed.size() < kSealedMax) {
+        AIDB_RETURN_IF_ERROR(Seal(deadline));
+      } else {
+        AIDB_RETURN_IF_ERROR(WaitForFlush(*state, deadline));
+      }
       continue;
     }
-    MutexLock lock(work_mu_);
-    if (CurrentState() != state) continue;
-    if (!failure_.ok()) return failure_;
-    // A full disk is told at once, and again until there is room; the flush goes on trying.
-    if (flush_trouble_.code() == StatusCode::kResourceExhausted) return flush_trouble_;
-    if (core_->closed.load(std::memory_order_acquire)) return Unavailable("the store is closed");
-    if (!progress_cv_.WaitUntil(work_mu_, deadline)) {
-      return ResourceExhausted(
-          "no memory for the write in " + std::to_string(options_.write_wait_ms) +
-          " ms: memtables fill faster than they are flushed" +
-          (flush_trouble_.ok() ? "" : " (" + std::string(flush_trouble_.message()) + ")") +
-          "; raise memory_bytes or write_wait_ms, or write more slowly");
+    MemtableOptions alone{.capacity_bytes = active_->capacity_bytes()};
+    // Beside it stands the empty memtable that follows it.
+    uint64_t reserved = alone.capacity_bytes;
+    if (!fits) {
+      alone = Memtable::OptionsFor(batch.size_bytes(), batch.count());
+      reserved = alone.capacity_bytes + Memtable::EmptyBytesMax(memory_.write_buffer_bytes);
     }
+    if (reserved > memory_.memtable_bytes) return TooLarge(batch, reserved);
+    if (SealedBytes(*state) + reserved > memory_.memtable_bytes) {
+      AIDB_RETURN_IF_ERROR(WaitForFlush(*state, deadline));
+      continue;
+    }
+    if (!fits) ReplaceEmptyActive(alone);
+    return {};
   }
+}
+
+Status Engine::TooLarge(const kv::WriteBatch& batch, uint64_t memory_bytes) const {
+  return InvalidArgument("a batch of " + std::to_string(batch.count()) + " operations with " +
+                         std::to_string(batch.size_bytes()) + " bytes takes " +
+                         std::to_string(memory_bytes) + " bytes of memory; the memtables have " +
+                         std::to_string(memory_.memtable_bytes) +
+                         ". Write it in parts (split it) or raise memory_bytes");
+}
+
+uint64_t Engine::SealedBytes(const ReadState& state) {
+  uint64_t bytes = 0;
+  for (const LoggedMemtable& memtable : state.sealed) bytes += memtable.table->memory_bytes();
+  return bytes;
+}
+
+// A view of the state before misses nothing: what comes now is newer than its sequence.
+void Engine::ReplaceEmptyActive(const MemtableOptions& options) {
+  MutexLock lock(state_mu_);
+  auto next = std::make_shared<ReadState>(*current_);
+  next->active.table = std::make_shared<Memtable>(options);
+  active_ = next->active.table.get();
+  current_ = std::move(next);
+}
+
+// Returns when `seen`, whose memtables leave no room, is no longer the state.
+Status Engine::WaitForFlush(const ReadState& seen, Instant deadline) {
+  MutexLock lock(work_mu_);
+  if (CurrentState().get() != &seen) return {};
+  if (!failure_.ok()) return failure_;
+  // A full disk is told at once, and again until there is room; the flush goes on trying.
+  if (flush_trouble_.code() == StatusCode::kResourceExhausted) return flush_trouble_;
+  if (core_->closed.load(std::memory_order_acquire)) return Unavailable("the store is closed");
+  if (progress_cv_.WaitUntil(work_mu_, deadline)) return {};
+  return ResourceExhausted(
+      "no memory for the write in " + std::to_string(options_.write_wait_ms) +
+      " ms: memtables fill faster than they are flushed" +
+      (flush_trouble_.ok() ? "" : " (" + std::string(flush_trouble_.message()) + ")") +
+      "; raise memory_bytes or write_wait_ms, or write more slowly");
 }
 
 // Ends the active memtable and, with it, the log: a flushed memtable then frees whole logs.
@@ -193,8 +257,9 @@ Status Engine::Seal(Instant deadline) {
     MutexLock lock(state_mu_);
     auto next = std::make_shared<ReadState>(*current_);
     next->sealed.insert(next->sealed.begin(), next->active);
-    next->active = {.table = NewMemtable(next->sealed.front().table.get()),
-                    .log_number = log_number};
+    next->active = {
+        .table = std::make_shared<Memtable>(MemtableOptionsAfter(next->sealed.front().table.get())),
+        .log_number = log_number};
     active_ = next->active.table.get();
     current_ = std::move(next);
   }

@@ -62,13 +62,17 @@ class UnusedTables {
   std::vector<uint64_t> numbers_ AIDB_GUARDED_BY(mu_);
 };
 
-// How memory_bytes is split.
+// How memory_bytes is split. A sixteenth stays for iterators and compaction buffers.
 struct MemoryPlan {
   uint64_t ring_bytes = 0;
   uint64_t write_buffer_bytes = 0;
+  // All memtables together: three write buffers, or what the largest batch takes, if not more.
+  uint64_t memtable_bytes = 0;
   uint64_t cache_bytes = 0;
 
   static MemoryPlan For(const kv::Options& options);
+  // kInvalidArgument naming the options that ask for more than memory_bytes, and the way out.
+  Status Check(const kv::Options& options) const;
 };
 
 // What handles share with the engine, so that they may outlive it.
@@ -125,6 +129,8 @@ class Engine final : public kv::Store, public kv::ConditionalWriter, private jou
   Status WaitForCompaction();
 
  private:
+  static constexpr size_t kSealedMax = 2;
+
   // One read: what it looks at and where it stands.
   struct View {
     std::shared_ptr<const ReadState> state;
@@ -144,11 +150,16 @@ class Engine final : public kv::Store, public kv::ConditionalWriter, private jou
   void Delay(uint64_t bytes);
   Result<Sequence> WriteLocked(const kv::WriteBatch& batch, Instant deadline)
       AIDB_REQUIRES(write_mu_);
+  bool ActiveFits(const kv::WriteBatch& batch) const AIDB_REQUIRES(write_mu_);
   Status MakeRoom(const kv::WriteBatch& batch, Instant deadline) AIDB_REQUIRES(write_mu_);
+  Status TooLarge(const kv::WriteBatch& batch, uint64_t memory_bytes) const;
+  static uint64_t SealedBytes(const ReadState& state);
+  void ReplaceEmptyActive(const MemtableOptions& options) AIDB_REQUIRES(write_mu_);
+  Status WaitForFlush(const ReadState& seen, Instant deadline) AIDB_REQUIRES(write_mu_);
   Status Seal(Instant deadline) AIDB_REQUIRES(write_mu_);
   Status WaitDurable(Sequence sequence);
   Status WaitFlushed(uint64_t floor, size_t sealed_max) AIDB_EXCLUDES(work_mu_);
-  std::shared_ptr<Memtable> NewMemtable(const Memtable* before) const;
+  MemtableOptions MemtableOptionsAfter(const Memtable* before) const;
   Instant WriteDeadline() const;
   uint64_t NextNumber() override { return numbers_->Take(); }
   std::string NameOf(uint64_t number) const override { return LogName(number); }
@@ -171,12 +182,16 @@ class Engine final : public kv::Store, public kv::ConditionalWriter, private jou
   Status OpenLocked(OpenReport& report);
   Status OpenNew(OpenReport& report);
   Status OpenExisting(ManifestFound found, OpenReport& report);
+  void RemoveSpilled();
   Status ContinueManifest(ManifestFound found) AIDB_EXCLUDES(manifest_mu_);
   Status OpenReadOnly(const ManifestFound& found, OpenReport& report);
   Status BuildVersion(const ManifestState& state);
   Status CheckTablesPresent(const ManifestState& state) const;
   Status StartJournal(const journal::RecoveryFloor& floor, OpenReport& report);
   Status Replay(uint64_t log_number, Sequence first, uint32_t count, std::string_view operations);
+  Status MakeReplayRoom(uint64_t log_number, uint32_t count, uint64_t bytes);
+  void SealReplayed(uint64_t log_number);
+  Status Spill(uint64_t log_number, const MemtableOptions& next);
   Status RemoveOrphans(OpenReport& report);
   void StartBackground();
   void StopBackground();
@@ -213,6 +228,9 @@ class Engine final : public kv::Store, public kv::ConditionalWriter, private jou
   std::unique_ptr<journal::Journal> journal_;  // Null when read-only.
   Sequence read_only_sequence_{};
   uint64_t replayed_log_ = 0;  // During open: where the last record came from.
+  // During open, once memory did not suffice: tables of what was replayed, which no manifest
+  // names yet.
+  std::optional<VersionEdit> spilled_;
 
   // Calls in progress, but for those that work on a closed store as well.
   mutable CallGate calls_;

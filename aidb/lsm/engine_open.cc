@@ -12,6 +12,7 @@
 #include "aidb/base/check.h"
 #include "aidb/journal/replay.h"
 #include "aidb/lsm/engine.h"
+#include "aidb/lsm/merging_cursor.h"
 
 namespace aidb::lsm {
 namespace {
@@ -22,8 +23,6 @@ constexpr std::string_view kHonoured[] = {
     "filter_bits_per_key", "compression",        "level0_trigger",   "level_base_bytes",
     "level_multiplier",    "background_threads", "sync_interval_ms", "log_bytes",
     "batch_bytes_max",     "write_wait_ms"};
-
-constexpr uint64_t kBatchHeadroomBytes = 64;
 
 Status NoStore(std::string_view directory) {
   return InvalidArgument(std::string(directory) +
@@ -50,6 +49,7 @@ Result<std::unique_ptr<Engine>> Engine::Open(const io::Env& env, std::string_vie
                                              const kv::Options& options, OpenReport& report) {
   AIDB_RETURN_IF_ERROR(options.Validate());
   AIDB_RETURN_IF_ERROR(options.RefuseAllBut(kHonoured, "native"));
+  AIDB_RETURN_IF_ERROR(MemoryPlan::For(options).Check(options));
   const bool must_exist =
       options.mode == kv::StoreMode::kMustExist || options.mode == kv::StoreMode::kReadOnly;
   AIDB_ASSIGN_OR_RETURN(const bool exists, env.files.Exists(directory));
@@ -122,19 +122,26 @@ Status Engine::OpenExisting(ManifestFound found, OpenReport& report) {
   // logs durable without those below the floor: so the manifest must be durable first.
   const bool clean = found.state.clean_shutdown.has_value();
   if (!clean) AIDB_RETURN_IF_ERROR(ContinueManifest(std::move(found)));
-  AIDB_RETURN_IF_ERROR(StartJournal(floor, report));
+  if (Status status = StartJournal(floor, report); !status.ok()) {
+    RemoveSpilled();
+    return status;
+  }
   if (clean) AIDB_RETURN_IF_ERROR(ContinueManifest(std::move(found)));
   const std::shared_ptr<const ReadState> state = CurrentState();
-  VersionEdit edit;
+  VersionEdit edit = std::exchange(spilled_, {}).value_or(VersionEdit());
   edit.log_floor =
       state->sealed.empty() ? state->active.log_number : state->sealed.back().log_number;
-  {
-    MutexLock lock(manifest_mu_);
-    AIDB_RETURN_IF_ERROR(manifest_->Append(edit));
-  }
+  AIDB_RETURN_IF_ERROR(InstallEdit(edit, nullptr));
   AIDB_RETURN_IF_ERROR(RemoveOrphans(report));
   StartBackground();
   return {};
+}
+
+void Engine::RemoveSpilled() {
+  if (!spilled_) return;
+  std::vector<TableFacts> tables;
+  for (const AddedTable& added : spilled_->added) tables.push_back(added.facts);
+  RemoveUnnamed(env_.files, directory_, tables);
 }
 
 Status Engine::ContinueManifest(ManifestFound found) {
@@ -178,7 +185,7 @@ Status Engine::BuildVersion(const ManifestState& manifest) {
   AIDB_ASSIGN_OR_RETURN(std::shared_ptr<const Version> version,
                         Version::Empty(NoteIn(unused_))->Apply(all));
   auto state = std::make_shared<ReadState>();
-  state->active.table = NewMemtable(nullptr);
+  state->active.table = std::make_shared<Memtable>(MemtableOptionsAfter(nullptr));
   state->version = std::move(version);
   {
     MutexLock lock(work_mu_);
@@ -209,7 +216,9 @@ journal::JournalOptions Engine::JournalOptionsFor() const {
   // zero-filled in vain.
   options.file_bytes = std::min(options_.log_bytes, memory_.write_buffer_bytes);
   options.ring_bytes = memory_.ring_bytes;
-  options.record_bytes_max = options_.batch_bytes_max + kBatchHeadroomBytes;
+  // Batches are held against batch_bytes_max before they come here. Those in the log were written
+  // under other options, perhaps, and must not be taken for damage.
+  options.record_bytes_max = kLogRecordBytesMax;
   if (options_.sync_interval_ms > 0) {
     options.strategy =
         journal::FlushStrategy::Periodic(std::chrono::milliseconds(options_.sync_interval_ms));
@@ -237,6 +246,7 @@ Status Engine::StartJournal(const journal::RecoveryFloor& floor, OpenReport& rep
                            " bytes kept in quarantine");
   }
   for (const std::string& note : report.notes) env_.log.Log(LogLevel::kWarning, note);
+  if (spilled_) AIDB_RETURN_IF_ERROR(Spill(0, MemtableOptionsAfter(nullptr)));
   MutexLock write_lock(write_mu_);
   MutexLock lock(state_mu_);
   active_ = current_->active.table.get();
@@ -248,25 +258,11 @@ Status Engine::StartJournal(const journal::RecoveryFloor& floor, OpenReport& rep
   return {};
 }
 
-// Logs were rolled where memtables were sealed, so a memtable is ended between two logs once it
-// is half full: the new ones come out like the old.
 Status Engine::Replay(uint64_t log_number, Sequence first, uint32_t count,
                       std::string_view operations) {
-  MutexLock lock(state_mu_);
-  const LoggedMemtable& active = current_->active;
-  const bool half_full = active.table->memory_bytes() > memory_.write_buffer_bytes / 2;
-  if (active.log_number == 0 ||
-      (replayed_log_ != log_number && half_full && active.table->entries() > 0)) {
-    auto next = std::make_shared<ReadState>(*current_);
-    if (active.log_number != 0) {
-      next->sealed.insert(next->sealed.begin(), active);
-      next->active.table = NewMemtable(active.table.get());
-    }
-    next->active.log_number = log_number;
-    current_ = std::move(next);
-  }
-  replayed_log_ = log_number;
-  Memtable& memtable = *current_->active.table;
+  AIDB_RETURN_IF_ERROR(MakeReplayRoom(log_number, count, operations.size()));
+  const std::shared_ptr<const ReadState> state = CurrentState();
+  Memtable& memtable = *state->active.table;
   MutexLock write_lock(memtable.write_mutex());
   kv::WriteBatch::Reader reader(operations);
   for (uint32_t i = 0;; ++i) {
@@ -282,6 +278,84 @@ Status Engine::Replay(uint64_t log_number, Sequence first, uint32_t count,
                   .sequence = first + i,
                   .kind = operation->kind});
   }
+}
+
+// Logs were rolled where memtables were sealed, so a memtable is ended between two logs once it
+// is half full: the new ones come out like the old.
+//
+// An engine with more memory may have left more than the memtables of this one hold. Then all
+// that was replayed so far goes to a table, and what comes goes the same way, to the end: so no
+// log is half in tables, and one edit names them all once recovery has ended.
+Status Engine::MakeReplayRoom(uint64_t log_number, uint32_t count, uint64_t bytes) {
+  const bool next_log = replayed_log_ != log_number;
+  replayed_log_ = log_number;
+  std::shared_ptr<const ReadState> state = CurrentState();
+  const bool half_full = state->active.table->memory_bytes() > memory_.write_buffer_bytes / 2;
+  const bool ends = next_log && half_full && state->active.table->entries() > 0 &&
+                    state->sealed.size() < kSealedMax && !spilled_;
+  if (state->active.log_number == 0 || ends) {
+    SealReplayed(log_number);
+    state = CurrentState();
+  }
+  {
+    Memtable& memtable = *state->active.table;
+    MutexLock lock(memtable.write_mutex());
+    if (memtable.Fits(bytes, 0, count)) return {};
+  }
+  // A batch that an engine with more memory took is taken, however large it is.
+  const MemtableOptions alone = Memtable::OptionsFor(bytes, count);
+  MemtableOptions next = MemtableOptionsAfter(state->active.table.get());
+  next.capacity_bytes = memory_.memtable_bytes;
+  if (alone.capacity_bytes > next.capacity_bytes) next = alone;
+  return Spill(log_number, next);
+}
+
+// Begins a memtable that may take all that the sealed ones leave.
+void Engine::SealReplayed(uint64_t log_number) {
+  const std::shared_ptr<const ReadState> state = CurrentState();
+  auto next = std::make_shared<ReadState>(*state);
+  if (state->active.log_number != 0) next->sealed.insert(next->sealed.begin(), state->active);
+  MemtableOptions options = MemtableOptionsAfter(state->active.table.get());
+  // Its index stays that of a usual one: most replays end long before this capacity.
+  const uint64_t left = memory_.memtable_bytes - SealedBytes(*next);
+  options.expected_entry_bytes *= std::max<uint64_t>(1, left / options.capacity_bytes);
+  options.capacity_bytes = left;
+  next->active = {.table = std::make_shared<Memtable>(options), .log_number = log_number};
+  MutexLock lock(state_mu_);
+  current_ = std::move(next);
+}
+
+Status Engine::Spill(uint64_t log_number, const MemtableOptions& next) {
+  if (options_.mode == kv::StoreMode::kReadOnly) {
+    return ResourceExhausted("the log holds more than the " +
+                             std::to_string(memory_.memtable_bytes) +
+                             " bytes that memtables may take, and a store opened read-only "
+                             "writes no tables; raise write_buffer_bytes with memory_bytes, or "
+                             "open it for writing once");
+  }
+  const std::shared_ptr<const ReadState> state = CurrentState();
+  std::vector<LoggedMemtable> memtables = state->sealed;
+  memtables.insert(memtables.begin(), state->active);
+  std::erase_if(memtables, [](const LoggedMemtable& m) { return m.table->entries() == 0; });
+  std::vector<std::unique_ptr<EntryCursor>> newest_first;
+  for (const LoggedMemtable& memtable : memtables) {
+    newest_first.push_back(memtable.table->NewCursor());
+  }
+  const auto entries = NewMergingCursor(std::move(newest_first));
+  const uint64_t run = numbers_->Take();
+  KeepRule rule = KeepRule::ForFlush({});
+  AIDB_ASSIGN_OR_RETURN(WrittenTables written, WriteTables(*entries, rule, TargetFor(0, run)));
+  if (!spilled_) spilled_.emplace();
+  for (TableFacts& facts : written.tables) {
+    spilled_->added.push_back({.level = 0, .run = run, .facts = std::move(facts)});
+  }
+  if (!memtables.empty()) spilled_->last_sequence = memtables.front().table->highest_sequence();
+  auto after = std::make_shared<ReadState>();
+  after->version = state->version;
+  after->active = {.table = std::make_shared<Memtable>(next), .log_number = log_number};
+  MutexLock lock(state_mu_);
+  current_ = std::move(after);
+  return {};
 }
 
 Status Engine::RemoveOrphans(OpenReport& report) {

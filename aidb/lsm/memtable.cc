@@ -15,6 +15,11 @@ size_t ExpectedKeys(const MemtableOptions& options) {
   return options.capacity_bytes / std::max(options.expected_entry_bytes, kEntryBytesMin);
 }
 
+// What the records of so many entries take, each rounded up.
+size_t RecordBytes(size_t bytes, size_t entries) {
+  return bytes + entries * (Record::kHeaderBytes + Arena::kUnitBytes);
+}
+
 size_t ArenaBytes(const MemtableOptions& options) {
   const size_t index_bytes = HashIndex::MemoryBytes(ExpectedKeys(options));
   return options.capacity_bytes > index_bytes ? options.capacity_bytes - index_bytes : 0;
@@ -101,15 +106,28 @@ class MemtableCursor final : public EntryCursor {
 
 }  // namespace
 
+MemtableOptions Memtable::OptionsFor(size_t bytes, size_t entries) {
+  const size_t capacity =
+      Arena::BudgetFor(RecordBytes(bytes, entries) + PrefixTree::BytesFor(entries)) +
+      HashIndex::MemoryBytes(entries);
+  // Rounded up, so that the index is not larger than what was added for it.
+  return {.capacity_bytes = capacity,
+          .expected_entry_bytes = (capacity + entries) / std::max<size_t>(entries, 1)};
+}
+
+size_t Memtable::EmptyBytesMax(size_t capacity_bytes) {
+  const size_t index_bytes = HashIndex::MemoryBytes(capacity_bytes / kEntryBytesMin);
+  return std::min(capacity_bytes, index_bytes + Arena::BudgetFor(0));
+}
+
 Memtable::Memtable(MemtableOptions options)
-    : arena_(ArenaBytes(options)),
+    : capacity_bytes_(options.capacity_bytes),
+      arena_(ArenaBytes(options)),
       tree_(arena_, write_mutex_),
       index_(arena_, ExpectedKeys(options)) {}
 
 bool Memtable::Fits(size_t key_bytes, size_t value_bytes, size_t entries) const {
-  const size_t records =
-      key_bytes + value_bytes + entries * (Record::kHeaderBytes + Arena::kUnitBytes);
-  return arena_.Fits(records + tree_.NodeBytesMax(entries));
+  return arena_.Fits(RecordBytes(key_bytes + value_bytes, entries) + tree_.NodeBytesMax(entries));
 }
 
 void Memtable::Add(const Entry& entry) {

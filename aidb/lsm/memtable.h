@@ -40,6 +40,12 @@ class Memtable {
     std::string_view value;
   };
 
+  // A capacity, and an index to match, with which an empty memtable is sure to fit so many
+  // entries with so many bytes of keys and values in all.
+  static MemtableOptions OptionsFor(size_t bytes, size_t entries);
+  // What an empty memtable of this capacity takes at most.
+  static size_t EmptyBytesMax(size_t capacity_bytes);
+
   explicit Memtable(MemtableOptions options);
 
   Mutex& write_mutex() AIDB_TSA(lock_returned(write_mutex_)) { return write_mutex_; }
@@ -59,6 +65,7 @@ class Memtable {
   // Sees at least what was there when it was last positioned by a Seek.
   std::unique_ptr<EntryCursor> NewCursor() const;
 
+  size_t capacity_bytes() const { return capacity_bytes_; }
   // Chunks, index and all: counted before they are taken.
   size_t memory_bytes() const { return arena_.memory_bytes() + index_.memory_bytes(); }
   // Memory per entry so far, for the options of the next memtable; 0 if empty.
@@ -77,6 +84,7 @@ class Memtable {
   void AddToIndex(uint64_t hash, RecordRef added);
   void Count(const Entry& entry);
 
+  const size_t capacity_bytes_;
   mutable Mutex write_mutex_;
   Arena arena_;
   PrefixTree tree_;

@@ -307,6 +307,26 @@ TEST(Memtable, StaysWithinItsCapacityAfterTheLargestBatchThatFits) {
   }
 }
 
+TEST(Memtable, FitsTheBatchThatItsOptionsWereMadeFor) {
+  for (const size_t entries : {size_t{1}, size_t{2}, size_t{33}, size_t{700}, size_t{60'000}}) {
+    for (const size_t value_bytes : {size_t{0}, size_t{90}, size_t{2500}, size_t{300'000}}) {
+      if (entries * value_bytes > (size_t{64} << 20)) continue;
+      SCOPED_TRACE(testing::Message() << entries << " of " << value_bytes);
+      const size_t bytes = entries * (8 + value_bytes);
+      Memtable memtable(Memtable::OptionsFor(bytes, entries));
+      MutexLock lock(memtable.write_mutex());
+      EXPECT_LE(memtable.memory_bytes(), Memtable::EmptyBytesMax(memtable.capacity_bytes()));
+      ASSERT_TRUE(memtable.Fits(bytes, 0, entries));
+      for (size_t i = 0; i < entries; ++i) {
+        memtable.Add({Decimal(i * 7919 % 1000003, 8), std::string(value_bytes, 'v'),
+                      Sequence{i + 1}, OpKind::kPut});
+      }
+      EXPECT_LE(memtable.memory_bytes(), memtable.capacity_bytes());
+      EXPECT_LE(memtable.capacity_bytes(), bytes * 4 / 3 + entries * 200 + (size_t{32} << 10));
+    }
+  }
+}
+
 // Keys in order fill every node; a batch may then split a leaf with each entry.
 TEST(Memtable, StaysWithinItsCapacityWhenEveryEntrySplitsALeaf) {
   constexpr size_t kCapacity = size_t{1} << 20;

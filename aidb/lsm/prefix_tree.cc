@@ -14,6 +14,10 @@ using std::memory_order_acquire;
 using std::memory_order_relaxed;
 using std::memory_order_release;
 
+// Leaves that insertions add to a tree of one leaf: all but those on the two edges then have 16
+// records or more.
+size_t LeavesAddedMax(size_t inserts) { return std::min(inserts, inserts / 16 + 4); }
+
 }  // namespace
 
 PrefixTree::PrefixTree(Arena& arena, Mutex& writer)
@@ -27,8 +31,15 @@ size_t PrefixTree::NodeBytesMax(size_t inserts) const {
   }
   // At worst every insertion meets a full leaf below full inner nodes that were not split yet.
   // A node once split takes another 31 children before it splits again.
-  const size_t inner = std::min<size_t>(inserts * (height_ - 1), inner_nodes_) + inserts / 16 + 1;
-  return inserts * (sizeof(Leaf) + alignof(Leaf)) + inner * (sizeof(Inner) + alignof(Inner));
+  const size_t leaves = height_ == 1 ? LeavesAddedMax(inserts) : inserts;
+  const size_t inner = std::min<size_t>(leaves * (height_ - 1), inner_nodes_) + leaves / 16 + 1;
+  return leaves * (sizeof(Leaf) + alignof(Leaf)) + inner * (sizeof(Inner) + alignof(Inner));
+}
+
+size_t PrefixTree::BytesFor(size_t inserts) {
+  const size_t leaves = 1 + LeavesAddedMax(inserts);
+  return leaves * (sizeof(Leaf) + alignof(Leaf)) +
+         (leaves / 16 + 1) * (sizeof(Inner) + alignof(Inner));
 }
 
 uint64_t PrefixTree::PrefixOf(RecordRef ref, uint32_t shared) const {

@@ -56,6 +56,8 @@ class PrefixTree {
 
   // No more than this is taken from the arena by `inserts` insertions from now on.
   size_t NodeBytesMax(size_t inserts) const;
+  // No more than this is taken for a tree that grows from nothing by `inserts` insertions.
+  static size_t BytesFor(size_t inserts);
 
   // The first record at or behind (key, sequence), 0 if there is none.
   RecordRef Find(std::string_view key, Sequence sequence) const;

@@ -1,0 +1,169 @@
+// That the engine stays within memory_bytes: large batches, options that ask for more, logs that
+// an engine with more memory wrote.
+
+#include <string>
+
+#include <gtest/gtest.h>
+
+#include "aidb/lsm/engine_for_test.h"
+
+namespace aidb::lsm {
+namespace {
+
+constexpr uint64_t kKiB = uint64_t{1} << 10;
+constexpr uint64_t kMiB = uint64_t{1} << 20;
+
+class EngineMemoryTest : public EngineTest {
+ protected:
+  // All that the plan shares out, with what the memtables really take.
+  uint64_t MemoryInUse() {
+    const MemoryPlan plan = MemoryPlan::For(options_);
+    return plan.ring_bytes + plan.cache_bytes + engine_->Stats().memtable_bytes;
+  }
+  void UseLittleMemory() {
+    options_.memory_bytes = kMiB;
+    options_.cache_bytes = 0;
+    options_.batch_bytes_max = options_.memory_bytes / 4;
+  }
+  // Writes more than a small engine can hold, in one log, and ends as SIGKILL would.
+  void WriteMuchAndDie(uint64_t keys) {
+    const kv::Options small = options_;
+    options_.memory_bytes = 64 * kMiB;
+    options_.write_buffer_bytes = 16 * kMiB;
+    options_.log_bytes = 64 * kMiB;
+    ASSERT_OK(Open());
+    for (uint64_t i = 0; i < keys; ++i) ASSERT_OK(Put(Key(i), Key(i)));
+    EXPECT_EQ(engine_->Stats().flushes, 0u);
+    options_ = small;
+  }
+};
+
+TEST_F(EngineMemoryTest, LargeBatchesWaitUntilTheMemtablesLeaveRoom) {
+  UseLittleMemory();
+  options_.write_wait_ms = 20;
+  ASSERT_OK(Open());
+  files_.FailMatching(io::CallKind::kWrite, ".sst", 1, {.repeat = io::FaultRepeat::kForEver});
+  const std::string value(options_.batch_bytes_max - 100, 'v');
+  Status status;
+  uint64_t written = 0;
+  for (; written < 8 && status.ok(); ++written) {
+    status = Put(Key(written), value);
+    EXPECT_LE(MemoryInUse(), options_.memory_bytes) << written;
+  }
+  EXPECT_EQ(status.code(), StatusCode::kResourceExhausted) << status.ToString();
+  EXPECT_GT(written, 1u);
+  files_.Heal();
+  options_.write_wait_ms = 10'000;
+  ASSERT_OK(engine_->Close());
+  ASSERT_OK(Open());
+  for (uint64_t i = 0; i < 20; ++i) {
+    ASSERT_OK(Put(i % 3 == 0 ? "small" : Key(i % 8), value));
+    EXPECT_LE(MemoryInUse(), options_.memory_bytes) << i;
+  }
+  EXPECT_EQ(Get(Key(7)), value);
+}
+
+TEST_F(EngineMemoryTest, ABatchOfManySmallOperationsIsHeldOrRefused) {
+  options_.memory_bytes = 32 * kMiB;
+  ASSERT_OK(Open());
+  kv::WriteBatch large;
+  for (uint64_t i = 0; i < 60'000; ++i) large.Put(Key(i), "");
+  ASSERT_OK(engine_->Write(std::move(large), {}).status());
+  EXPECT_LE(MemoryInUse(), options_.memory_bytes);
+  EXPECT_EQ(Get(Key(59'999)), "");
+
+  UseLittleMemory();
+  ASSERT_OK(Open());
+  kv::WriteBatch many;
+  while (many.size_bytes() < options_.batch_bytes_max - 16) many.Delete("k");
+  EXPECT_FAILS(engine_->Write(std::move(many), {}).status(), StatusCode::kInvalidArgument, "split");
+  EXPECT_EQ(Get(Key(59'999)), "");
+}
+
+TEST_F(EngineMemoryTest, OpenRefusesPartsThatAreMoreThanTheWhole) {
+  options_.cache_bytes = 5 * kMiB + 512 * kKiB;
+  EXPECT_FAILS(Open(), StatusCode::kInvalidArgument, "batch_bytes_max 2097152");
+  options_.batch_bytes_max = 64 * kKiB;
+  ASSERT_OK(Open());
+  ASSERT_OK(engine_->Close());
+  options_.write_buffer_bytes = kMiB;
+  EXPECT_FAILS(Open(), StatusCode::kInvalidArgument, "write_buffer_bytes 1048576");
+  EXPECT_FAILS(Open(), StatusCode::kInvalidArgument, "cache_bytes 5767168");
+  EXPECT_FAILS(Open(), StatusCode::kInvalidArgument, "raise memory_bytes");
+}
+
+TEST_F(EngineMemoryTest, EveryPresetSharesOutNoMoreThanThereIs) {
+  for (const kv::Options& options : {kv::Options(), kv::Options::ForTests(),
+                                     kv::Options::ForWrites(), kv::Options::ForReads()}) {
+    const MemoryPlan plan = MemoryPlan::For(options);
+    EXPECT_OK(plan.Check(options));
+    EXPECT_GE(plan.memtable_bytes, 3 * plan.write_buffer_bytes);
+    EXPECT_LE(plan.ring_bytes + plan.memtable_bytes + plan.cache_bytes, options.memory_bytes);
+  }
+  const kv::Options reads = kv::Options::ForReads();
+  EXPECT_GT(MemoryPlan::For(reads).cache_bytes, reads.memory_bytes / 4 * 3);
+}
+
+TEST_F(EngineMemoryTest, ReplayWithLessMemoryEndsInTables) {
+  UseLittleMemory();
+  constexpr uint64_t kKeys = 60'000;
+  WriteMuchAndDie(kKeys);
+  for (int life = 0; life < 2; ++life) {
+    ASSERT_OK(Open());
+    EXPECT_LE(MemoryInUse(), options_.memory_bytes);
+    EXPECT_EQ(report_.log_records, life == 0 ? kKeys : 1);
+    ASSERT_OK(Put("more", std::to_string(life)));
+  }
+  ASSERT_OK(engine_->WaitForCompaction());
+  for (uint64_t i = 0; i < kKeys; ++i) ASSERT_EQ(Get(Key(i)), Key(i));
+  EXPECT_EQ(Get("more"), "1");
+}
+
+TEST_F(EngineMemoryTest, AReplayThatCannotWriteItsTablesChangesNothing) {
+  UseLittleMemory();
+  WriteMuchAndDie(60'000);
+  engine_.reset();
+  files_.FailMatching(io::CallKind::kSyncAll, ".sst", 2, {.repeat = io::FaultRepeat::kForEver});
+  EXPECT_FAILS(Open(), StatusCode::kIoError, ".sst");
+  EXPECT_EQ(CountFiles(FileKind::kTable), 0u);
+  files_.Heal();
+  // The edit that names the tables, and the manifest that would take its place.
+  files_.FailMatching(io::CallKind::kSyncData, "MANIFEST", 1,
+                      {.repeat = io::FaultRepeat::kForEver});
+  files_.FailMatching(io::CallKind::kSyncAll, "MANIFEST", 2, {.repeat = io::FaultRepeat::kForEver});
+  EXPECT_FAILS(Open(), StatusCode::kIoError, "MANIFEST");
+  files_.Heal();
+  ASSERT_OK(Open());
+  for (uint64_t i = 0; i < 60'000; i += 7) ASSERT_EQ(Get(Key(i)), Key(i));
+}
+
+TEST_F(EngineMemoryTest, ReadOnlyRefusesALogThatItCannotHold) {
+  UseLittleMemory();
+  WriteMuchAndDie(60'000);
+  ASSERT_OK(engine_->Close());
+  options_.mode = kv::StoreMode::kReadOnly;
+  EXPECT_FAILS(Open(), StatusCode::kResourceExhausted, "raise write_buffer_bytes");
+  options_.memory_bytes = 64 * kMiB;
+  options_.write_buffer_bytes = 8 * kMiB;
+  ASSERT_OK(Open());
+  EXPECT_EQ(Get(Key(59'999)), Key(59'999));
+}
+
+TEST_F(EngineMemoryTest, ReplaysABatchThatTheNewOptionsWouldRefuse) {
+  options_.memory_bytes = 32 * kMiB;
+  options_.batch_bytes_max = 8 * kMiB;
+  ASSERT_OK(Open());
+  const std::string value(options_.batch_bytes_max - 100, 'v');
+  ASSERT_OK(Put("before", "1"));
+  ASSERT_OK(Put("large", value));
+  ASSERT_OK(Put("behind", "2"));
+  UseLittleMemory();
+  ASSERT_OK(Open());
+  EXPECT_TRUE(report_.quarantine.empty());
+  EXPECT_EQ(Get("before") + Get("behind"), "12");
+  EXPECT_TRUE(Get("large") == value);
+  EXPECT_LE(MemoryInUse(), options_.memory_bytes);
+}
+
+}  // namespace
+}  // namespace aidb::lsm
