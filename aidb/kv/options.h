@@ -58,7 +58,8 @@ struct Options {
   // Largest batch, and so the largest value, in encoded bytes; at most memory_bytes / 4 and
   // 512 MiB.
   uint64_t batch_bytes_max = uint64_t{64} << 20;
-  // Longest a write waits for memory before kResourceExhausted.
+  // Longest a write waits for memory before kResourceExhausted. There is none while memtables
+  // cannot be flushed, because the disk fails or level 0 has 16 runs above its trigger.
   int write_wait_ms = 10'000;
 
   // kInvalidArgument naming the option, its value and the allowed range.

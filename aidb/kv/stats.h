@@ -34,6 +34,8 @@ struct StoreStats {
   uint64_t compactions = 0;
   uint64_t write_delays = 0;  // Writes that were slowed.
   uint64_t write_delay_us = 0;
+  double write_pressure = 0;          // Above 0.5 writes are slowed; 1 is the most they should see.
+  std::string write_pressure_reason;  // What it comes from; empty without any.
 
   uint64_t memtable_bytes = 0;
   uint64_t memtable_count = 0;  // Active and sealed.

@@ -140,6 +140,13 @@ uint64_t CompactionPicker::DebtBytes(const Version& version) const {
   return debt;
 }
 
+uint64_t CompactionPicker::MovableRuns(const Version& version) const {
+  const std::span<const Run> runs = version.runs(0);
+  const auto damaged =
+      std::ranges::find_if(runs, [](const Run& run) { return AnyDamaged(run.tables()); });
+  return static_cast<uint64_t>(damaged - runs.begin());
+}
+
 std::optional<CompactionJob> CompactionPicker::Pick(const Version& version,
                                                     const CompactionPointers& pointers,
                                                     const BusyTables& busy) const {

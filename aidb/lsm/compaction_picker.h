@@ -86,6 +86,10 @@ class CompactionPicker {
   // Bytes that stand above the targets and so have to be moved down.
   uint64_t DebtBytes(const Version& version) const;
 
+  // Runs of level 0 in front of all damaged tables: those that a job can make fewer, whatever
+  // else is damaged.
+  uint64_t MovableRuns(const Version& version) const;
+
   // The most urgent job that uses no busy and no damaged table. When nothing is full, the table
   // with the largest share of deletes above one half. Nullopt when there is nothing to do.
   std::optional<CompactionJob> Pick(const Version& version, const CompactionPointers& pointers,

@@ -13,6 +13,12 @@ constexpr double kNanosPerSecond = 1e9;
 
 }  // namespace
 
+Duration RetryDelay(int failures) {
+  constexpr Duration kFirst = std::chrono::milliseconds(100);
+  constexpr Duration kLast = std::chrono::seconds(1);
+  return std::min(kLast, kFirst * (1 << std::clamp(failures - 1, 0, 4)));
+}
+
 void Controller::Drained(uint64_t bytes, Duration time, Instant now) {
   MutexLock lock(mu_);
   const double age = static_cast<double>((now - decayed_at_).count()) / kNanosPerSecond;
@@ -34,7 +40,7 @@ void Controller::SetBacklog(const Backlog& backlog) {
   const double memory = static_cast<double>(backlog.memtable_bytes) /
                         static_cast<double>(std::max<uint64_t>(backlog.memtable_budget_bytes, 1));
   pressure_ = runs;
-  reason_ = "level 0";
+  reason_ = runs > 0 ? "level 0" : "";
   if (debt > pressure_) {
     pressure_ = debt;
     reason_ = "compaction debt";

@@ -17,6 +17,9 @@ struct Backlog {
   uint64_t memtable_budget_bytes = 1;
 };
 
+// How long background work waits before it tries again what failed so often in a row.
+Duration RetryDelay(int failures);
+
 // Slows writers smoothly when flush or compaction lags, so that they never have to stop: one
 // rule instead of soft, hard and stop limits.
 //
@@ -41,7 +44,7 @@ class Controller {
   Duration DelayFor(uint64_t bytes, Instant now) AIDB_EXCLUDES(mu_);
 
   double pressure() const AIDB_EXCLUDES(mu_);
-  // "level 0", "compaction debt" or "memtables": what the pressure comes from.
+  // "level 0", "compaction debt" or "memtables": what the pressure comes from; empty without.
   std::string_view reason() const AIDB_EXCLUDES(mu_);
 
  private:

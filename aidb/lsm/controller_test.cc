@@ -50,5 +50,13 @@ TEST(Controller, SpeedsUpAgainWhenTheBacklogIsGone) {
   EXPECT_EQ(controller.DelayFor(kMiB, At(std::chrono::seconds(2))), Duration{0});
 }
 
+TEST(RetryDelay, GrowsToASecond) {
+  EXPECT_EQ(RetryDelay(1), std::chrono::milliseconds(100));
+  EXPECT_EQ(RetryDelay(2), std::chrono::milliseconds(200));
+  EXPECT_EQ(RetryDelay(4), std::chrono::milliseconds(800));
+  EXPECT_EQ(RetryDelay(5), std::chrono::seconds(1));
+  EXPECT_EQ(RetryDelay(1'000'000), std::chrono::seconds(1));
+}
+
 }  // namespace
 }  // namespace aidb::lsm

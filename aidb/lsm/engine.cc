@@ -241,8 +241,13 @@ Status Engine::WaitForFlush(const ReadState& seen, Instant deadline) {
   if (!failure_.ok()) return failure_;
   // A full disk is told at once, and again until there is room; the flush goes on trying.
   if (flush_trouble_.code() == StatusCode::kResourceExhausted) return flush_trouble_;
+  const bool level0_full = Level0Full(seen);
+  if (level0_full && compaction_trouble_.code() == StatusCode::kResourceExhausted) {
+    return Level0Trouble(seen);
+  }
   if (core_->closed.load(std::memory_order_acquire)) return Unavailable("the store is closed");
   if (progress_cv_.WaitUntil(work_mu_, deadline)) return {};
+  if (level0_full) return Level0Trouble(seen);
   return ResourceExhausted(
       "no memory for the write in " + std::to_string(options_.write_wait_ms) +
       " ms: memtables fill faster than they are flushed" +
@@ -288,6 +293,7 @@ Status Engine::WaitFlushed(uint64_t floor, size_t sealed_max) {
     if (!failure_.ok()) return failure_;
     // The background tries again; whoever waited learns why it takes longer.
     if (!flush_trouble_.ok()) return flush_trouble_;
+    if (!compaction_trouble_.ok() && Level0Full(*state)) return Level0Trouble(*state);
     if (core_->closed.load(std::memory_order_acquire)) return Unavailable("the store is closed");
     progress_cv_.Wait(work_mu_);
   }

@@ -130,6 +130,8 @@ class Engine final : public kv::Store, public kv::ConditionalWriter, private jou
 
  private:
   static constexpr size_t kSealedMax = 2;
+  // Runs of level 0 above the trigger at which nothing is flushed before a compaction has ended.
+  static constexpr uint64_t kLevel0RunsOverMax = Controller::kRunsMax;
 
   // One read: what it looks at and where it stands.
   struct View {
@@ -206,6 +208,10 @@ class Engine final : public kv::Store, public kv::ConditionalWriter, private jou
   TableOptions TableOptionsFor(int level, uint64_t run) const;
   void AfterJob(uint64_t bytes_written, Instant begin) AIDB_EXCLUDES(work_mu_);
   Status InstallEdit(const VersionEdit& edit, const Memtable* flushed) AIDB_EXCLUDES(manifest_mu_);
+  // At this many runs flushes wait, and with them writers: level 0 has a bound even while
+  // compaction fails.
+  bool Level0Full(const ReadState& state) const;
+  Status Level0Trouble(const ReadState& state) const AIDB_REQUIRES(work_mu_);
   void RemoveUnused();
   void RemoveOldLogs(uint64_t floor);
   void UpdateBacklog();
@@ -260,6 +266,8 @@ class Engine final : public kv::Store, public kv::ConditionalWriter, private jou
   // Passing: the last job of the kind failed and is tried again.
   Status flush_trouble_ AIDB_GUARDED_BY(work_mu_);
   Status compaction_trouble_ AIDB_GUARDED_BY(work_mu_);
+  int flush_failures_ AIDB_GUARDED_BY(work_mu_) = 0;  // In a row.
+  int compaction_failures_ AIDB_GUARDED_BY(work_mu_) = 0;
   Status failure_ AIDB_GUARDED_BY(work_mu_);  // For good: the engine is read-only.
   Controller controller_;
   std::atomic<bool> stopping_{false};

@@ -10,15 +10,12 @@
 #include <algorithm>
 #include <utility>
 
+#include <climits>
+
 #include "aidb/base/canary.h"
 #include "aidb/lsm/engine.h"
 
 namespace aidb::lsm {
-namespace {
-
-constexpr Duration kRetryDelay = std::chrono::milliseconds(100);
-
-}  // namespace
 
 void Engine::NoteOutcome(JobKind kind, const Status& status) {
   const std::string_view what = kind == JobKind::kFlush ? "flush" : "compaction";
@@ -29,17 +26,36 @@ void Engine::NoteOutcome(JobKind kind, const Status& status) {
   MutexLock lock(work_mu_);
   Status& trouble = kind == JobKind::kFlush ? flush_trouble_ : compaction_trouble_;
   trouble = Status(status).Annotate(what);
+  int& failures = kind == JobKind::kFlush ? flush_failures_ : compaction_failures_;
+  failures = status.ok() ? 0 : std::min(failures, INT_MAX - 1) + 1;
   progress_cv_.NotifyAll();
-  if (!status.ok() && !Stopping()) {
-    static_cast<void>(work_cv_.WaitUntil(work_mu_, env_.clock.Now() + kRetryDelay));
+  if (status.ok()) return;
+  work_cv_.NotifyAll();  // A damaged table may have been marked, and others be free for a job.
+  const Instant next_try = env_.clock.Now() + RetryDelay(failures);
+  while (!Stopping() && work_cv_.WaitUntil(work_mu_, next_try)) {
   }
+}
+
+bool Engine::Level0Full(const ReadState& state) const {
+  return picker_.MovableRuns(*state.version) >=
+         static_cast<uint64_t>(options_.level0_trigger) + kLevel0RunsOverMax;
+}
+
+Status Engine::Level0Trouble(const ReadState& state) const {
+  return ResourceExhausted(
+      "level 0 has " + std::to_string(picker_.MovableRuns(*state.version)) +
+      " runs, the most it may have, so memtables are not flushed until a compaction ends" +
+      (compaction_trouble_.ok() ? "; it lags: write more slowly or raise background_threads"
+                                : ": " + std::string(compaction_trouble_.message())));
 }
 
 void Engine::FlushMain() {
   while (true) {
     {
       MutexLock lock(work_mu_);
-      while (!Stopping() && (CurrentState()->sealed.empty() || !failure_.ok())) {
+      while (!Stopping()) {
+        const std::shared_ptr<const ReadState> state = CurrentState();
+        if (!state->sealed.empty() && failure_.ok() && !Level0Full(*state)) break;
         work_cv_.Wait(work_mu_);
       }
     }
@@ -236,13 +252,11 @@ void Engine::RemoveOldLogs(uint64_t floor) {
 void Engine::UpdateBacklog() {
   const std::shared_ptr<const ReadState> state = CurrentState();
   Backlog backlog;
-  const uint64_t runs = state->version->runs(0).size();
+  const uint64_t runs = picker_.MovableRuns(*state->version);
   const auto trigger = static_cast<uint64_t>(options_.level0_trigger);
   backlog.runs_over_trigger = runs > trigger ? runs - trigger : 0;
   backlog.debt_bytes = picker_.DebtBytes(*state->version);
-  for (const LoggedMemtable& memtable : state->sealed) {
-    backlog.memtable_bytes += memtable.table->memory_bytes();
-  }
+  backlog.memtable_bytes = SealedBytes(*state);
   backlog.memtable_budget_bytes = 3 * memory_.write_buffer_bytes;
   controller_.SetBacklog(backlog);
 }

@@ -338,6 +338,8 @@ kv::StoreStats Engine::Stats() const {
   stats.compactions = counters_.compactions.load(std::memory_order_relaxed);
   stats.write_delays = counters_.delays.load(std::memory_order_relaxed);
   stats.write_delay_us = counters_.delay_us.load(std::memory_order_relaxed);
+  stats.write_pressure = controller_.pressure();
+  stats.write_pressure_reason = controller_.reason();
   stats.filter_useful = counters_.filter_useful.load(std::memory_order_relaxed);
   stats.filter_false = counters_.filter_false.load(std::memory_order_relaxed);
 
