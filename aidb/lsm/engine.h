@@ -208,6 +208,7 @@ class Engine final : public kv::Store, public kv::ConditionalWriter, private jou
   TableOptions TableOptionsFor(int level, uint64_t run) const;
   void AfterJob(uint64_t bytes_written, Instant begin) AIDB_EXCLUDES(work_mu_);
   Status InstallEdit(const VersionEdit& edit, const Memtable* flushed) AIDB_EXCLUDES(manifest_mu_);
+  void KeepOrRemoveAdded(const VersionEdit& edit) AIDB_REQUIRES(manifest_mu_);
   // At this many runs flushes wait, and with them writers: level 0 has a bound even while
   // compaction fails.
   bool Level0Full(const ReadState& state) const;
@@ -255,6 +256,9 @@ class Engine final : public kv::Store, public kv::ConditionalWriter, private jou
   // Serialises edits. Held across the manifest's writes: edits have one order on disk.
   mutable Mutex manifest_mu_;
   std::unique_ptr<Manifest> manifest_ AIDB_GUARDED_BY(manifest_mu_);
+  // Tables of edits that failed and may still be found after a crash; deleted once an edit is
+  // durable in a manifest without them.
+  std::vector<TableFacts> doubtful_ AIDB_GUARDED_BY(manifest_mu_);
 
   // Background work. Lock order: close_mu_, write_mu_, manifest_mu_, then state_mu_ or work_mu_.
   mutable Mutex work_mu_;

@@ -205,6 +205,7 @@ Status Engine::InstallEdit(const VersionEdit& edit, const Memtable* flushed) {
   const std::shared_ptr<const Version> before = CurrentState()->version;
   AIDB_ASSIGN_OR_RETURN(std::shared_ptr<const Version> after, before->Apply(edit));
   if (Status status = manifest_->Append(edit); !status.ok()) {
+    KeepOrRemoveAdded(edit);
     status = std::move(status).Annotate("record a change of tables");
     if (status.code() == StatusCode::kResourceExhausted) return status;  // Tried again.
     const Status stopped = Unavailable(
@@ -226,7 +227,24 @@ Status Engine::InstallEdit(const VersionEdit& edit, const Memtable* flushed) {
     current_ = std::move(next);
   }
   before->MarkRemoved(edit);
+  RemoveUnnamed(env_.files, directory_, std::exchange(doubtful_, {}));
   return {};
+}
+
+// No manifest that a crash can leave in force may name a table that is gone.
+void Engine::KeepOrRemoveAdded(const VersionEdit& edit) {
+  std::vector<TableFacts> made;
+  for (const AddedTable& added : edit.added) {
+    const bool moved = std::ranges::any_of(edit.removed, [&](const RemovedTable& removed) {
+      return removed.number == added.facts.number;
+    });
+    if (!moved) made.push_back(added.facts);
+  }
+  if (manifest_->edit_in_doubt()) {
+    doubtful_.insert(doubtful_.end(), made.begin(), made.end());
+  } else {
+    RemoveUnnamed(env_.files, directory_, made);
+  }
 }
 
 void Engine::RemoveUnused() {

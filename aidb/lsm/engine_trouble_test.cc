@@ -66,5 +66,46 @@ TEST_F(EngineTroubleTest, Level0StaysBoundedWhileCompactionFails) {
   for (uint64_t i = 0; i + 1 < written; ++i) ASSERT_EQ(Get(Key(i)), value) << i;
 }
 
+TEST_F(EngineTroubleTest, ARefusedEditLeavesNoTables) {
+  options_.level0_trigger = 50;  // No compaction, whose inputs go a moment after it has ended.
+  ASSERT_OK(Open());
+  ASSERT_OK(Put("k", "v"));
+  for (const io::CallKind kind : {io::CallKind::kWrite, io::CallKind::kSyncData}) {
+    files_.FailMatching(
+        kind, "MANIFEST", 1,
+        {.code = StatusCode::kResourceExhausted, .repeat = io::FaultRepeat::kForEver});
+    files_.FailMatching(
+        io::CallKind::kSyncAll, "MANIFEST", 1,
+        {.code = StatusCode::kResourceExhausted, .repeat = io::FaultRepeat::kForEver});
+    EXPECT_FAILS(engine_->Flush(), StatusCode::kResourceExhausted, "MANIFEST");
+    files_.Heal();
+    ASSERT_OK(FlushWithPatience());
+    ASSERT_OK(Put("k", "w"));
+  }
+  ASSERT_OK(FlushWithPatience());
+  EXPECT_EQ(engine_->Stats().flushes, 3u);
+  uint64_t tables = 0;
+  for (const kv::LevelStats& level : engine_->Stats().levels) tables += level.tables;
+  EXPECT_EQ(CountFiles(FileKind::kTable), tables);
+  EXPECT_EQ(Get("k"), "w");
+}
+
+TEST_F(EngineTroubleTest, ATableThatARecoveredManifestMayNameIsKept) {
+  ASSERT_OK(Open());
+  ASSERT_OK(Put("k", "v"));
+  for (const io::CallKind kind : {io::CallKind::kSyncData, io::CallKind::kSyncAll}) {
+    files_.FailMatching(
+        kind, "MANIFEST", 1,
+        {.code = StatusCode::kResourceExhausted, .repeat = io::FaultRepeat::kForEver});
+  }
+  EXPECT_FAILS(engine_->Flush(), StatusCode::kResourceExhausted, "MANIFEST");
+  engine_.reset();  // As SIGKILL would: the record of the edit is in the page cache.
+  files_.Heal();
+  ASSERT_OK(Open());
+  EXPECT_EQ(engine_->Stats().levels[0].tables, 1u);
+  EXPECT_EQ(Get("k"), "v");
+  EXPECT_EQ(CountFiles(FileKind::kTable), 1u);
+}
+
 }  // namespace
 }  // namespace aidb::lsm

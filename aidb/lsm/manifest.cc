@@ -42,6 +42,7 @@ Result<std::unique_ptr<Manifest>> Manifest::Continue(io::FileSystem& files, std:
 std::string Manifest::PathOf(std::string_view name) const { return io::JoinPath(directory_, name); }
 
 Status Manifest::Append(const VersionEdit& edit) {
+  edit_in_doubt_ = false;
   VersionEdit stamped = edit;
   stamped.next_file_number = numbers_.next();
   if (const std::optional<std::string> why = state_.Refusal(stamped))
@@ -75,8 +76,15 @@ Status Manifest::WriteRecord(std::string_view payload) {
                    .first_id = journal::RecordId{next_id_},
                    .behind = 0},
                   {.payload = payload, .ids = 1}, std::as_writable_bytes(std::span(framed)));
-  AIDB_RETURN_IF_ERROR(io::WriteFully(*file_, end_, AsBytes(framed)));
+  if (Status status = io::WriteFully(*file_, end_, AsBytes(framed)); !status.ok()) {
+    // A record that the page cache does not have whole, the disk does not have whole either.
+    const Result<uint64_t> size = file_->Size();
+    edit_in_doubt_ = !size.ok() || *size >= end_ + framed.size();
+    return status;
+  }
+  edit_in_doubt_ = true;
   if (!AIDB_CANARY_HIT(kManifestNotSynced)) AIDB_RETURN_IF_ERROR(file_->SyncData());
+  edit_in_doubt_ = false;
   end_ += framed.size();
   ++next_id_;
   return {};
@@ -118,8 +126,10 @@ Status Manifest::Replace(ManifestState state) {
       !status.ok()) {
     // CURRENT may name either manifest: both stay.
     file_.reset();
+    edit_in_doubt_ = true;
     return std::move(status).Annotate("put " + path + " in force");
   }
+  edit_in_doubt_ = false;
   state_ = std::move(state);
   RemoveOthers();
   return {};

@@ -90,11 +90,16 @@ class Manifest {
   // Makes `edit` part of the store, durably. It is stamped with the next file number.
   //
   // A manifest whose write or sync failed is dead (house rule 4): a new one with state and edit
-  // is written by M1–M6. When that fails too the error comes back, and the edit may or may not
-  // be part of the store: the caller goes read-only and deletes neither the files it names as
-  // added nor those it names as removed. A later Append tries once more, without that edit.
+  // is written by M1–M6. When that fails too the error comes back, and while edit_in_doubt() the
+  // edit may or may not be part of the store: the caller deletes neither the files it names as
+  // added nor those it names as removed. A later Append tries once more, without that edit; when
+  // it succeeds, the edit is certainly no part of the store.
   // kInternal, and nothing happened, when the edit does not fit the state.
   Status Append(const VersionEdit& edit);
+
+  // Whether a manifest that a crash may leave in force holds the edit of the last Append, which
+  // failed. False: the edit is certainly not part of the store. Settled by the next success.
+  bool edit_in_doubt() const { return edit_in_doubt_; }
 
   const ManifestState& state() const { return state_; }
   uint64_t number() const { return number_; }
@@ -119,6 +124,7 @@ class Manifest {
 
   ManifestState state_;
   std::unique_ptr<io::File> file_;  // Null once dead.
+  bool edit_in_doubt_ = false;
   uint64_t number_ = 0;
   uint64_t end_ = 0;             // Where the next record goes.
   uint64_t next_id_ = 1;         // Of the next record.

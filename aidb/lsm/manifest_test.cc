@@ -191,6 +191,63 @@ TEST(Manifest, SaysSoWhenReplacingFailsTooAndGoesOnWhenTheDiskDoes) {
   EXPECT_EQ(store.files.Paths().size(), 2u);
 }
 
+// Runs an append on a disk that is full from its operation `stop` on. Where it says that the edit
+// is not part of the store, no power cut may show it.
+void FailAppendFrom(uint64_t stop, bool replacing, bool& finished) {
+  Store store;
+  store.AppendTable();
+  const auto dead = [](uint64_t, std::string_view what) {
+    return what.starts_with("write") ? IoError("dead") : Status();
+  };
+  if (replacing) {
+    store.files.fail = dead;
+    ASSERT_FALSE(store.manifest->Append(Adds(store.numbers.Take())).ok());
+  }
+  const uint64_t base = store.files.operations;
+  store.files.fail = [&](uint64_t operation, std::string_view) {
+    return operation >= base + stop ? ResourceExhausted("full") : Status();
+  };
+  const uint64_t added = store.numbers.Take();
+  finished = store.manifest->Append(Adds(added)).ok();
+  const bool in_doubt = store.manifest->edit_in_doubt();
+  EXPECT_FALSE(finished && in_doubt);
+  store.files.fail = nullptr;
+  for (uint64_t seed = 0; !finished && !in_doubt && seed < 40; ++seed) {
+    const auto files = store.files.PowerCut(seed);
+    EXPECT_FALSE(MustRead(*files).state.tables.contains(added)) << "stopped at " << stop;
+  }
+  if (finished) return;
+  EXPECT_FALSE(MustRead(store.files).state.tables.contains(added) && !in_doubt);
+  store.AppendTable();
+  EXPECT_FALSE(store.manifest->edit_in_doubt());
+  EXPECT_FALSE(MustRead(store.files).state.tables.contains(added));
+}
+
+TEST(Manifest, KnowsWhetherAnEditThatFailedMayBeFound) {
+  for (const bool replacing : {false, true}) {
+    bool finished = false;
+    for (uint64_t stop = 0; !finished; ++stop) {
+      SCOPED_TRACE(testing::Message() << "stop " << stop << " replacing " << replacing);
+      FailAppendFrom(stop, replacing, finished);
+      if (HasFatalFailure()) return;
+    }
+  }
+  // A full disk, as it mostly comes: nothing of the record was written.
+  Store store;
+  store.files.fail = [](uint64_t, std::string_view what) {
+    return what.starts_with("write") ? ResourceExhausted("full") : Status();
+  };
+  EXPECT_FALSE(store.manifest->Append(Adds(store.numbers.Take())).ok());
+  EXPECT_FALSE(store.manifest->edit_in_doubt());
+  // The record is written, and nobody knows how much of it is on the disk.
+  Store unsynced;
+  unsynced.files.fail = [](uint64_t, std::string_view what) {
+    return what.starts_with("sync") ? ResourceExhausted("full") : Status();
+  };
+  EXPECT_FALSE(unsynced.manifest->Append(Adds(unsynced.numbers.Take())).ok());
+  EXPECT_TRUE(unsynced.manifest->edit_in_doubt());
+}
+
 // What an edit may have become when the world stopped in the middle of it.
 bool IsOneOf(const ManifestState& state, const ManifestState& before, const ManifestState& after) {
   return state.tables == before.tables || state.tables == after.tables;
