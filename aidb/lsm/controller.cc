@@ -35,6 +35,8 @@ double Controller::DrainRate() const {
 
 void Controller::SetBacklog(const Backlog& backlog) {
   MutexLock lock(mu_);
+  if (backlog.state_number < state_number_) return;
+  state_number_ = backlog.state_number;
   const double runs = static_cast<double>(backlog.runs_over_trigger) / kRunsMax;
   const double debt = static_cast<double>(backlog.debt_bytes) / (kDebtSecondsMax * DrainRate());
   const double memory = static_cast<double>(backlog.memtable_bytes) /

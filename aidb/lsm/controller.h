@@ -11,6 +11,8 @@ namespace aidb::lsm {
 
 // How far background work lags, as the engine sees it.
 struct Backlog {
+  // Which state of the engine it describes; a later state has a larger number.
+  uint64_t state_number = 0;
   uint64_t runs_over_trigger = 0;  // Runs of level 0 beyond the compaction trigger.
   uint64_t debt_bytes = 0;         // Bytes above the targets of the levels.
   uint64_t memtable_bytes = 0;
@@ -37,6 +39,7 @@ class Controller {
 
   // Flush or compaction wrote so many bytes in that time.
   void Drained(uint64_t bytes, Duration time, Instant now) AIDB_EXCLUDES(mu_);
+  // Of an older state than the last one's it is ignored: whoever computed it was overtaken.
   void SetBacklog(const Backlog& backlog) AIDB_EXCLUDES(mu_);
   // False while every delay would be 0; spares writers the lock and the clock.
   bool Slows() const { return slows_.load(std::memory_order_relaxed); }
@@ -54,6 +57,7 @@ class Controller {
   std::atomic<bool> slows_{false};
 
   mutable Mutex mu_;
+  uint64_t state_number_ AIDB_GUARDED_BY(mu_) = 0;  // Of the backlog in force.
   double pressure_ AIDB_GUARDED_BY(mu_) = 0;
   std::string_view reason_ AIDB_GUARDED_BY(mu_);
   double drained_bytes_ AIDB_GUARDED_BY(mu_) = 0;    // Decaying with a half-life of 10 s.

@@ -50,6 +50,17 @@ TEST(Controller, SpeedsUpAgainWhenTheBacklogIsGone) {
   EXPECT_EQ(controller.DelayFor(kMiB, At(std::chrono::seconds(2))), Duration{0});
 }
 
+TEST(Controller, IgnoresTheBacklogOfAnOlderState) {
+  Controller controller;
+  controller.SetBacklog({.state_number = 7, .runs_over_trigger = 12});
+  controller.SetBacklog({.state_number = 6});  // By a thread that was slow to compute it.
+  EXPECT_DOUBLE_EQ(controller.pressure(), 0.75);
+  EXPECT_EQ(controller.reason(), "level 0");
+  controller.SetBacklog({.state_number = 8});
+  EXPECT_EQ(controller.pressure(), 0);
+  EXPECT_EQ(controller.reason(), "");
+}
+
 TEST(RetryDelay, GrowsToASecond) {
   EXPECT_EQ(RetryDelay(1), std::chrono::milliseconds(100));
   EXPECT_EQ(RetryDelay(2), std::chrono::milliseconds(200));

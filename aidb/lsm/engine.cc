@@ -225,10 +225,16 @@ uint64_t Engine::SealedBytes(const ReadState& state) {
   return bytes;
 }
 
+std::shared_ptr<ReadState> Engine::NextState() const {
+  auto next = std::make_shared<ReadState>(*current_);
+  ++next->number;
+  return next;
+}
+
 // A view of the state before misses nothing: what comes now is newer than its sequence.
 void Engine::ReplaceEmptyActive(const MemtableOptions& options) {
   MutexLock lock(state_mu_);
-  auto next = std::make_shared<ReadState>(*current_);
+  auto next = NextState();
   next->active.table = std::make_shared<Memtable>(options);
   active_ = next->active.table.get();
   current_ = std::move(next);
@@ -260,7 +266,7 @@ Status Engine::Seal(Instant deadline) {
   AIDB_ASSIGN_OR_RETURN(const uint64_t log_number, journal_->Roll(deadline));
   {
     MutexLock lock(state_mu_);
-    auto next = std::make_shared<ReadState>(*current_);
+    auto next = NextState();
     next->sealed.insert(next->sealed.begin(), next->active);
     next->active = {
         .table = std::make_shared<Memtable>(MemtableOptionsAfter(next->sealed.front().table.get())),

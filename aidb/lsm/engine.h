@@ -95,6 +95,7 @@ struct LoggedMemtable {
 
 // Everything a read may look at. Immutable but for what the writer adds to `active`.
 struct ReadState {
+  uint64_t number = 0;  // Each state has a larger one than the state before.
   LoggedMemtable active;
   std::vector<LoggedMemtable> sealed;  // Newest first.
   std::shared_ptr<const Version> version;
@@ -156,6 +157,7 @@ class Engine final : public kv::Store, public kv::ConditionalWriter, private jou
   Status MakeRoom(const kv::WriteBatch& batch, Instant deadline) AIDB_REQUIRES(write_mu_);
   Status TooLarge(const kv::WriteBatch& batch, uint64_t memory_bytes) const;
   static uint64_t SealedBytes(const ReadState& state);
+  std::shared_ptr<ReadState> NextState() const AIDB_REQUIRES(state_mu_);
   void ReplaceEmptyActive(const MemtableOptions& options) AIDB_REQUIRES(write_mu_);
   Status WaitForFlush(const ReadState& seen, Instant deadline) AIDB_REQUIRES(write_mu_);
   Status Seal(Instant deadline) AIDB_REQUIRES(write_mu_);

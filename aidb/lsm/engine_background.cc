@@ -221,7 +221,7 @@ Status Engine::InstallEdit(const VersionEdit& edit, const Memtable* flushed) {
   }
   {
     MutexLock state_lock(state_mu_);
-    auto next = std::make_shared<ReadState>(*current_);
+    auto next = NextState();
     next->version = std::move(after);
     if (flushed != nullptr) next->sealed.pop_back();
     current_ = std::move(next);
@@ -270,6 +270,7 @@ void Engine::RemoveOldLogs(uint64_t floor) {
 void Engine::UpdateBacklog() {
   const std::shared_ptr<const ReadState> state = CurrentState();
   Backlog backlog;
+  backlog.state_number = state->number;
   const uint64_t runs = picker_.MovableRuns(*state->version);
   const auto trigger = static_cast<uint64_t>(options_.level0_trigger);
   backlog.runs_over_trigger = runs > trigger ? runs - trigger : 0;

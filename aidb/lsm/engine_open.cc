@@ -132,6 +132,7 @@ Status Engine::OpenExisting(ManifestFound found, OpenReport& report) {
   edit.log_floor =
       state->sealed.empty() ? state->active.log_number : state->sealed.back().log_number;
   AIDB_RETURN_IF_ERROR(InstallEdit(edit, nullptr));
+  UpdateBacklog();
   AIDB_RETURN_IF_ERROR(RemoveOrphans(report));
   StartBackground();
   return {};
