@@ -21,9 +21,5 @@ uint32_t CombineCrc32c(uint32_t crc_a, uint32_t crc_b, uint64_t len_b);
 // contain their own CRC is a constant, which would hide errors (LevelDB's rule).
 inline constexpr uint32_t kCrcMaskDelta = 0xA282EAD8;
 constexpr uint32_t MaskCrc(uint32_t crc) { return ((crc >> 15) | (crc << 17)) + kCrcMaskDelta; }
-constexpr uint32_t UnmaskCrc(uint32_t masked) {
-  const uint32_t rotated = masked - kCrcMaskDelta;
-  return (rotated >> 17) | (rotated << 15);
-}
 
 }  // namespace aidb

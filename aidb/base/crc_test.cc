@@ -141,11 +141,8 @@ TEST(Crc32c, CombinesTheChecksumsOfParts) {
             CombineCrc32c(CombineCrc32c(5, 0, ~uint64_t{0}), 0, 1));
 }
 
-TEST(Crc32c, MaskingIsUndoneByUnmasking) {
-  for (const uint32_t crc : {0u, 1u, 0xE3069283u, 0xFFFFFFFFu}) {
-    EXPECT_NE(MaskCrc(crc), crc);
-    EXPECT_EQ(UnmaskCrc(MaskCrc(crc)), crc);
-  }
+TEST(Crc32c, MaskingChangesEveryChecksum) {
+  for (const uint32_t crc : {0u, 1u, 0xE3069283u, 0xFFFFFFFFu}) EXPECT_NE(MaskCrc(crc), crc);
   EXPECT_EQ(MaskCrc(0xE3069283), 0xC78AB0E5u);  // Part of the formats.
 }
 

@@ -25,6 +25,7 @@
 #include "aidb/base/result.h"
 #include "aidb/base/sync.h"
 #include "aidb/lsm/block_reader.h"
+#include "aidb/lsm/codec.h"
 #include "aidb/lsm/filter.h"
 
 namespace aidb::lsm {
@@ -95,6 +96,9 @@ class BlockCache {
   // Counted, not kept.
   BlockRef MakePrivate(Block block);
 
+  // For whoever makes blocks.
+  Unpacker& unpacker() { return unpacker_; }
+
   // A picture for statistics; walks the cache.
   BlockCacheStats Stats() const;
 
@@ -104,6 +108,7 @@ class BlockCache {
   Shard& ShardOf(uint64_t hash) const;
 
   const uint64_t capacity_;
+  Unpacker unpacker_;
   const std::shared_ptr<std::atomic<uint64_t>> resident_;  // Shared with the blocks.
   std::vector<std::unique_ptr<Shard>> shards_;             // A power of two; empty: capacity 0.
 };

@@ -158,7 +158,6 @@ class BlockCursor {
 
   // Not positioned afterwards.
   void Attach(const EntryBlock& block);
-  void Detach() { index_ = n_ = 0; }
 
   bool valid() const { return index_ < n_; }
   size_t index() const { return index_; }

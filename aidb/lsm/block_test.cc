@@ -280,6 +280,7 @@ TEST(Filter, RefusesWhatIsNoFilter) {
 
 TEST(Codec, GivesBackWhatItPackedAndRefusesEverythingElse) {
   Rng rng(8);
+  Unpacker unpacker;
   for (const auto codec :
        {kv::Compression::kSnappy, kv::Compression::kLz4, kv::Compression::kZstd}) {
     Packer packer(codec);
@@ -289,14 +290,14 @@ TEST(Codec, GivesBackWhatItPackedAndRefusesEverythingElse) {
     const std::string stored(*packed);
     EXPECT_TRUE(CheckRawSize(codec, stored.size(), raw.size()).ok());
     std::string back(raw.size(), '\0');
-    EXPECT_TRUE(Unpack(codec, stored, back).ok());
+    EXPECT_TRUE(unpacker.Unpack(codec, stored, back).ok());
     EXPECT_EQ(back, raw);
     for (const size_t size : {raw.size() - 1, raw.size() + 1, size_t{0}}) {
       std::string wrong(size, '\0');
-      EXPECT_EQ(Unpack(codec, stored, wrong).code(), StatusCode::kCorruption);
+      EXPECT_EQ(unpacker.Unpack(codec, stored, wrong).code(), StatusCode::kCorruption);
     }
     for (size_t size = 0; size < stored.size(); size += 97) {
-      EXPECT_FALSE(Unpack(codec, std::string_view(stored).substr(0, size), back).ok());
+      EXPECT_FALSE(unpacker.Unpack(codec, std::string_view(stored).substr(0, size), back).ok());
     }
     EXPECT_FALSE(packer.Pack(RandomBytes(rng, 5000, 256)).has_value());
     EXPECT_EQ(CheckRawSize(codec, 1 << 20, kBlockRawBytesMax + 1).code(), StatusCode::kCorruption);

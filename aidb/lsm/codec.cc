@@ -1,6 +1,7 @@
 #include "aidb/lsm/codec.h"
 
 #include <limits>
+#include <utility>
 
 #include <lz4.h>
 #include <snappy.h>
@@ -92,7 +93,36 @@ Status CheckRawSize(kv::Compression codec, uint64_t stored_bytes, uint64_t raw_b
   return {};
 }
 
-Status Unpack(kv::Compression codec, std::string_view stored, std::span<char> raw) {
+struct Unpacker::Zstd {
+  Zstd() : context(ZSTD_createDCtx()) { AIDB_CHECK(context != nullptr); }
+  ~Zstd() { ZSTD_freeDCtx(context); }
+  Zstd(const Zstd&) = delete;
+  Zstd& operator=(const Zstd&) = delete;
+
+  ZSTD_DCtx* context;
+};
+
+Unpacker::Unpacker() = default;
+Unpacker::~Unpacker() = default;
+
+std::unique_ptr<Unpacker::Zstd> Unpacker::TakeZstd() {
+  {
+    MutexLock lock(mu_);
+    if (!idle_.empty()) {
+      std::unique_ptr<Zstd> context = std::move(idle_.back());
+      idle_.pop_back();
+      return context;
+    }
+  }
+  return std::make_unique<Zstd>();
+}
+
+void Unpacker::GiveBack(std::unique_ptr<Zstd> context) {
+  MutexLock lock(mu_);
+  if (idle_.size() < kContextsMax) idle_.push_back(std::move(context));
+}
+
+Status Unpacker::Unpack(kv::Compression codec, std::string_view stored, std::span<char> raw) {
   switch (codec) {
     case kv::Compression::kNone:
       break;
@@ -118,7 +148,10 @@ Status Unpack(kv::Compression codec, std::string_view stored, std::span<char> ra
       return {};
     }
     case kv::Compression::kZstd: {
-      const size_t size = ZSTD_decompress(raw.data(), raw.size(), stored.data(), stored.size());
+      std::unique_ptr<Zstd> zstd = TakeZstd();
+      const size_t size =
+          ZSTD_decompressDCtx(zstd->context, raw.data(), raw.size(), stored.data(), stored.size());
+      GiveBack(std::move(zstd));
       if (ZSTD_isError(size)) return Bad("zstd", ZSTD_getErrorName(size));
       if (size != raw.size()) return Bad("zstd", Wrong(size, raw.size()));
       return {};

@@ -7,8 +7,10 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "aidb/base/status.h"
+#include "aidb/base/sync.h"
 #include "aidb/kv/options.h"
 
 namespace aidb::lsm {
@@ -45,8 +47,33 @@ bool IsKnownCodec(uint8_t codec);
 // `raw_bytes` is taken.
 Status CheckRawSize(kv::Compression codec, uint64_t stored_bytes, uint64_t raw_bytes);
 
-// Unpacks into `raw`, which must be filled exactly. Not for kNone. kCorruption saying what is
-// wrong.
-Status Unpack(kv::Compression codec, std::string_view stored, std::span<char> raw);
+// Unpacks blocks with any codec. Keeps zstd's working memory for the next block: to make it for
+// each costs more than to unpack a small one.
+//
+// Thread safety: any thread may call any method.
+class Unpacker {
+ public:
+  Unpacker();
+  ~Unpacker();
+  Unpacker(const Unpacker&) = delete;
+  Unpacker& operator=(const Unpacker&) = delete;
+
+  // Unpacks into `raw`, which must be filled exactly. Not for kNone. kCorruption saying what is
+  // wrong.
+  Status Unpack(kv::Compression codec, std::string_view stored, std::span<char> raw)
+      AIDB_EXCLUDES(mu_);
+
+  // More threads than this at once make contexts that are not kept. One has about 100 KB.
+  static constexpr size_t kContextsMax = 8;
+
+ private:
+  struct Zstd;
+
+  std::unique_ptr<Zstd> TakeZstd() AIDB_EXCLUDES(mu_);
+  void GiveBack(std::unique_ptr<Zstd> context) AIDB_EXCLUDES(mu_);
+
+  Mutex mu_;
+  std::vector<std::unique_ptr<Zstd>> idle_ AIDB_GUARDED_BY(mu_);
+};
 
 }  // namespace aidb::lsm

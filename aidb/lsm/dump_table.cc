@@ -38,7 +38,7 @@ class TableDump {
 
  private:
   std::optional<Block> Read(BlockKind kind, BlockHandle handle, const std::string& what) {
-    auto block = ReadTableBlock(file_, file_bytes_, footer_.salt, kind, handle, nullptr);
+    auto block = ReadTableBlock(file_, file_bytes_, footer_.salt, kind, handle, unpacker_, nullptr);
     if (!block.ok()) {
       line_(what + " at " + HandleText(handle) +
             ": DAMAGED: " + std::string(block.status().message()));
@@ -116,6 +116,7 @@ class TableDump {
   const uint64_t file_bytes_;
   const Footer footer_;
   const DumpLine& line_;
+  Unpacker unpacker_;
 };
 
 }  // namespace

@@ -31,29 +31,30 @@ Result<Footer> ReadFooter(const io::File& file, uint64_t file_bytes) {
   return footer;
 }
 
-Result<BlockBuffer> UnpackStored(const BlockTrailer& trailer, std::string_view stored) {
+Result<BlockBuffer> UnpackStored(const BlockTrailer& trailer, std::string_view stored,
+                                 Unpacker& unpacker) {
   if (trailer.codec == kv::Compression::kNone) return BlockBuffer::CopyOf(stored);
   BlockBuffer raw(trailer.raw_size);
-  AIDB_RETURN_IF_ERROR(Unpack(trailer.codec, stored, std::span(raw.data(), raw.size())));
+  AIDB_RETURN_IF_ERROR(unpacker.Unpack(trailer.codec, stored, std::span(raw.data(), raw.size())));
   return raw;
 }
 
 // One read, no copy of a block that is stored as it is.
 Result<BlockBuffer> ReadStored(const io::File& file, uint64_t salt, BlockKind kind,
-                               BlockHandle handle) {
+                               BlockHandle handle, Unpacker& unpacker) {
   BlockBuffer stored(handle.size + kTrailerBytes);
   AIDB_RETURN_IF_ERROR(io::ReadExact(file, handle.offset, stored.writable()));
   AIDB_ASSIGN_OR_RETURN(const BlockTrailer trailer,
                         CheckTrailer(salt, handle.offset, stored.view(), kind));
   stored.Truncate(handle.size);
   if (trailer.codec == kv::Compression::kNone) return stored;
-  return UnpackStored(trailer, stored.view());
+  return UnpackStored(trailer, stored.view(), unpacker);
 }
 
 Result<TableProperties> ReadPropertiesOf(const io::File& file, const Footer& footer,
-                                         uint64_t file_bytes) {
+                                         uint64_t file_bytes, Unpacker& unpacker) {
   const auto read = [&](BlockKind kind, BlockHandle handle) -> Result<Block> {
-    auto block = ReadTableBlock(file, file_bytes, footer.salt, kind, handle, nullptr);
+    auto block = ReadTableBlock(file, file_bytes, footer.salt, kind, handle, unpacker, nullptr);
     if (!block.ok()) return DamagedAt(file.path(), handle.offset, block.status());
     return block;
   };
@@ -71,16 +72,18 @@ Result<TableProperties> ReadPropertiesOf(const io::File& file, const Footer& foo
 }  // namespace
 
 Result<Block> ReadTableBlock(const io::File& file, uint64_t file_bytes, uint64_t salt,
-                             BlockKind kind, BlockHandle handle, ReadAhead* ahead) {
+                             BlockKind kind, BlockHandle handle, Unpacker& unpacker,
+                             ReadAhead* ahead) {
   if (ahead == nullptr) {
-    AIDB_ASSIGN_OR_RETURN(BlockBuffer raw, ReadStored(file, salt, kind, handle));
+    AIDB_ASSIGN_OR_RETURN(BlockBuffer raw, ReadStored(file, salt, kind, handle, unpacker));
     return Block::Parse(kind, std::move(raw));
   }
   AIDB_ASSIGN_OR_RETURN(const std::string_view stored,
                         ahead->Bytes(file, file_bytes, handle.offset, handle.size + kTrailerBytes));
   AIDB_ASSIGN_OR_RETURN(const BlockTrailer trailer,
                         CheckTrailer(salt, handle.offset, stored, kind));
-  AIDB_ASSIGN_OR_RETURN(BlockBuffer raw, UnpackStored(trailer, stored.substr(0, handle.size)));
+  AIDB_ASSIGN_OR_RETURN(BlockBuffer raw,
+                        UnpackStored(trailer, stored.substr(0, handle.size), unpacker));
   return Block::Parse(kind, std::move(raw));
 }
 
@@ -139,7 +142,9 @@ Result<std::shared_ptr<TableReader>> TableReader::Open(std::unique_ptr<io::File>
 Result<TableFacts> TableReader::ReadFacts(const io::File& file) {
   AIDB_ASSIGN_OR_RETURN(const uint64_t file_bytes, file.Size());
   AIDB_ASSIGN_OR_RETURN(const Footer footer, ReadFooter(file, file_bytes));
-  AIDB_ASSIGN_OR_RETURN(TableProperties properties, ReadPropertiesOf(file, footer, file_bytes));
+  Unpacker unpacker;
+  AIDB_ASSIGN_OR_RETURN(TableProperties properties,
+                        ReadPropertiesOf(file, footer, file_bytes, unpacker));
   std::vector<std::byte> piece(ReadAhead::kWindowMax);
   for (uint64_t at = 0; at < file_bytes; at += piece.size()) {
     const auto part = std::span(piece).first(std::min<uint64_t>(piece.size(), file_bytes - at));
@@ -156,7 +161,7 @@ size_t TableReader::memory_bytes() const {
 }
 
 Result<TableProperties> TableReader::ReadProperties() const {
-  return ReadPropertiesOf(*file_, footer_, facts_.size_bytes);
+  return ReadPropertiesOf(*file_, footer_, facts_.size_bytes, cache_.unpacker());
 }
 
 Status TableReader::Damaged(uint64_t offset, const Status& why) const {
@@ -179,7 +184,8 @@ Status TableReader::Lost(Status why, size_t partition, const EntryBlock* index, 
 }
 
 Result<Block> TableReader::ReadBlock(BlockKind kind, BlockHandle handle, ReadAhead* ahead) const {
-  auto block = ReadTableBlock(*file_, facts_.size_bytes, facts_.salt, kind, handle, ahead);
+  auto block = ReadTableBlock(*file_, facts_.size_bytes, facts_.salt, kind, handle,
+                              cache_.unpacker(), ahead);
   if (!block.ok()) return Damaged(handle.offset, block.status());
   return block;
 }

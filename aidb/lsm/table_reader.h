@@ -52,7 +52,8 @@ class ReadAhead {
 // The block at `handle`, verified and unpacked; `ahead` may be null. The error says what is wrong,
 // not in which file.
 Result<Block> ReadTableBlock(const io::File& file, uint64_t file_bytes, uint64_t salt,
-                             BlockKind kind, BlockHandle handle, ReadAhead* ahead);
+                             BlockKind kind, BlockHandle handle, Unpacker& unpacker,
+                             ReadAhead* ahead);
 
 // One open table.
 //
