@@ -127,6 +127,25 @@ TEST_F(JournalTest, TellsThatAnOlderCopyOfTheRingWasPutBack) {
   EXPECT_NE(status.message().find("stale copy of the ring"), std::string::npos);
 }
 
+// The owner has stored everything in front of the new file: nothing else is left to contradict.
+TEST_F(JournalTest, TellsThatAnOlderCopyOfTheRingKnowsNotTheFloor) {
+  ASSERT_OK(Open());
+  Append("early");
+  const std::string early = ReadFile(directory_.Join("ring"));
+  ASSERT_OK_AND_ASSIGN(const uint64_t next, journal_->Roll(Instant::Never()));
+  floor_ = {.number = next, .first_id = RecordId{2}};
+  EXPECT_OK(journal_->Flush(Instant::Never()));
+  Append("only in the ring");
+  Kill();
+  std::remove(LogPath(active_).c_str());
+  const std::string newest = ReadFile(directory_.Join("ring"));
+  WriteFile(directory_.Join("ring"), early);
+  EXPECT_FAILS(Open(), StatusCode::kCorruption, "a stale copy of the ring");
+  WriteFile(directory_.Join("ring"), newest);
+  ASSERT_OK(Open());
+  EXPECT_EQ(replayed_, (std::map<uint64_t, std::string>{{2, "only in the ring"}}));
+}
+
 TEST_F(JournalTest, RefusesARecordAboveItsLimit) {
   ASSERT_OK(Open());
   EXPECT_FAILS(journal_->Append({.payload = std::string((1 << 20) + 1, 'x')}, Instant::Never()),

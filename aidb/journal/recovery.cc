@@ -211,6 +211,16 @@ Status Recovery::AdoptRing(const RingRemains& remains) {
       unplaced_mark_ = {.position = *remains.durable, .oldest = remains.files.front()};
     }
   }
+  // A file is in the table before its owner can say that history begins there.
+  if (remains.same_boot && !remains.files.empty() &&
+      remains.files.back().number < input_.floor.number) {
+    return Corruption(ring_path + ": knows no file behind " +
+                      input_.names.NameOf(remains.files.back().number) + " (offset " +
+                      std::to_string(Ring::kFilesAt) + "), but history begins in " +
+                      input_.names.NameOf(input_.floor.number) +
+                      ": a stale copy of the ring was put back, and what was acknowledged last is "
+                      "lost. Nothing was changed: restore the file from a copy");
+  }
   if (!remains.written) {
     if (!remains.same_boot) return {};
     return Corruption(
