@@ -35,6 +35,7 @@
 
 #include "aidb/base/sync.h"
 #include "aidb/io/env.h"
+#include "aidb/io/guard/sync_guard.h"
 #include "aidb/journal/identity.h"
 #include "aidb/journal/options.h"
 #include "aidb/journal/ring.h"
@@ -161,8 +162,6 @@ class Journal {
   // Makes the names in the directory durable; once that has failed, always fails. The file system
   // may have lost names that nobody has touched since, and would say ok to the next sync of the
   // same directory (house rule 4).
-  Status SyncNames() AIDB_EXCLUDES(names_mu_);
-  bool NamesLost() AIDB_EXCLUDES(names_mu_);
   void StopForLostNames(const Status& cause);
   void PreparerMain();
   void StopTasks();
@@ -233,13 +232,14 @@ class Journal {
   Status Fail(const Status& cause);
 
   const io::Env env_;
+  io::SyncGuard guard_;  // Syncs the directory.
   const Framing& framing_;
   JournalFiles& names_;
   const JournalOptions options_;
   const Identity identity_;
   Ring ring_;
 
-  // Intake. Lock order: ticket_mu_, then io_mu_, prepare_mu_ or names_mu_.
+  // Intake. Lock order: ticket_mu_, then io_mu_ or prepare_mu_.
   alignas(64) mutable Mutex ticket_mu_;
   CondVar room_cv_;
   uint64_t next_id_ AIDB_GUARDED_BY(ticket_mu_) = 1;
@@ -304,9 +304,6 @@ class Journal {
   bool prepare_stopping_ AIDB_GUARDED_BY(prepare_mu_) = false;
   std::optional<Prepared> next_ AIDB_GUARDED_BY(prepare_mu_);
   Status prepare_error_ AIDB_GUARDED_BY(prepare_mu_);
-
-  mutable Mutex names_mu_;
-  Status names_lost_ AIDB_GUARDED_BY(names_mu_);  // Why the directory is not synced any more.
 
   std::unique_ptr<io::Task> flusher_;
   std::unique_ptr<io::Task> preparer_;

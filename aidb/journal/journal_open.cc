@@ -52,6 +52,7 @@ Status CheckNew(io::FileSystem& files, const JournalFiles& names, std::string_vi
 Journal::Journal(const io::Env& env, const Framing& framing, JournalFiles& names,
                  JournalOptions options, Identity identity, Ring ring)
     : env_(env),
+      guard_(env.files),
       framing_(framing),
       names_(names),
       options_(std::move(options)),
@@ -131,28 +132,14 @@ Result<Journal::Prepared> Journal::PrepareFile() {
                         env_.files.Open(path, io::OpenMode::kCreateNew));
   Status status;
   if (seen_sync_.load(std::memory_order_relaxed)) status = ZeroFill(*file, options_.file_bytes);
-  if (status.ok() && !AIDB_CANARY_HIT(kLogNameNotSynced)) status = SyncNames();
+  if (status.ok() && !AIDB_CANARY_HIT(kLogNameNotSynced)) {
+    status = guard_.SyncDirectory(options_.directory);
+  }
   if (!status.ok()) {
     static_cast<void>(env_.files.Remove(path));  // Empty: recovery drops what stays behind.
     return std::move(status).Annotate("prepare log file " + path);
   }
   return Prepared{.number = number, .file = std::move(file)};
-}
-
-Status Journal::SyncNames() {
-  // Held across the sync: one that begins beside another that fails may be told ok.
-  MutexLock lock(names_mu_);
-  if (!names_lost_.ok()) {
-    return IoError("not synced again, since an earlier sync of the directory failed: " +
-                   std::string(names_lost_.message()));
-  }
-  names_lost_ = env_.files.SyncDirectory(options_.directory);
-  return names_lost_;
-}
-
-bool Journal::NamesLost() {
-  MutexLock lock(names_mu_);
-  return !names_lost_.ok();
 }
 
 // No file can be begun any more. What was published so far lies in files whose names are durable,
@@ -187,7 +174,7 @@ void Journal::PreparerMain() {
       prepare_wanted_ = false;
     }
     prepare_mu_.unlock();
-    const bool stop = !prepared.ok() && NamesLost();
+    const bool stop = !prepared.ok() && guard_.sync_failed();
     if (stop) StopForLostNames(prepared.status());
     NotifyRoom();
     prepare_mu_.lock();

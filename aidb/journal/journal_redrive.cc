@@ -205,7 +205,7 @@ Result<Journal::NewFile> Journal::WriteAnew(const std::vector<FileSpan>& spans, 
   // From here on the file may be in force after a crash, so there is no second try: a record
   // appended in between would be in none of the files that count.
   Status named = env_.files.Rename(temporary, path);
-  if (named.ok()) named = SyncNames();
+  if (named.ok()) named = guard_.SyncDirectory(options_.directory);
   if (!named.ok()) return IoError(std::string(named.message()));
   return NewFile{.file = {.number = number, .file = std::move(file)}, .open = open, .size = *size};
 }

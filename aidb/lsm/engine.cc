@@ -60,7 +60,8 @@ Status MemoryPlan::Check(const kv::Options& options) const {
 }
 
 Engine::Engine(const io::Env& env, std::string directory, const kv::Options& options)
-    : env_(env),
+    : guard_(env.files),
+      env_{guard_, env.clock, env.executor, env.random, env.log},
       directory_(std::move(directory)),
       options_(options),
       memory_(MemoryPlan::For(options)),

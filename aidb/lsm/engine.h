@@ -27,6 +27,7 @@
 
 #include "aidb/base/call_gate.h"
 #include "aidb/base/sync.h"
+#include "aidb/io/guard/sync_guard.h"
 #include "aidb/journal/journal.h"
 #include "aidb/lsm/block_cache.h"
 #include "aidb/lsm/compaction.h"
@@ -209,6 +210,8 @@ class Engine final : public kv::Store, public kv::ConditionalWriter, private jou
   TableTarget TargetFor(int level, uint64_t run);
   TableOptions TableOptionsFor(int level, uint64_t run) const;
   void AfterJob(uint64_t bytes_written, Instant begin) AIDB_EXCLUDES(work_mu_);
+  // Reads go on; only another open writes again.
+  void StopWriting(const std::string& why) AIDB_EXCLUDES(work_mu_);
   Status InstallEdit(const VersionEdit& edit, const Memtable* flushed) AIDB_EXCLUDES(manifest_mu_);
   void KeepOrRemoveAdded(const VersionEdit& edit) AIDB_REQUIRES(manifest_mu_);
   // At this many runs flushes wait, and with them writers: level 0 has a bound even while
@@ -223,7 +226,8 @@ class Engine final : public kv::Store, public kv::ConditionalWriter, private jou
   void NoteOutcome(JobKind kind, const Status& status) AIDB_EXCLUDES(work_mu_);
   bool Stopping() const { return stopping_.load(std::memory_order_acquire); }
 
-  const io::Env env_;
+  io::SyncGuard guard_;  // The directory's, for the journal, the manifest and tables alike.
+  const io::Env env_;    // Its files are the guard's.
   const std::string directory_;
   const kv::Options options_;
   const MemoryPlan memory_;

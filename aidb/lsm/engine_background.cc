@@ -22,6 +22,8 @@ void Engine::NoteOutcome(JobKind kind, const Status& status) {
   if (!status.ok()) {
     env_.log.Log(LogLevel::kWarning,
                  std::string(what) + " failed: " + std::string(status.message()));
+    // Names may be lost that nobody can make durable any more, of logs as well as of tables.
+    if (guard_.sync_failed()) StopWriting(std::string(status.message()));
   }
   MutexLock lock(work_mu_);
   Status& trouble = kind == JobKind::kFlush ? flush_trouble_ : compaction_trouble_;
@@ -200,6 +202,16 @@ Status Engine::WaitForCompaction() {
   }
 }
 
+void Engine::StopWriting(const std::string& why) {
+  const Status stopped =
+      Unavailable("writes have stopped, reads go on; reopen the store. The reason: " + why);
+  env_.log.Log(LogLevel::kError, stopped.message());
+  MutexLock lock(work_mu_);
+  if (failure_.ok()) failure_ = stopped;
+  failed_.store(true, std::memory_order_release);
+  progress_cv_.NotifyAll();
+}
+
 Status Engine::InstallEdit(const VersionEdit& edit, const Memtable* flushed) {
   MutexLock lock(manifest_mu_);
   const std::shared_ptr<const Version> before = CurrentState()->version;
@@ -207,16 +219,9 @@ Status Engine::InstallEdit(const VersionEdit& edit, const Memtable* flushed) {
   if (Status status = manifest_->Append(edit); !status.ok()) {
     KeepOrRemoveAdded(edit);
     status = std::move(status).Annotate("record a change of tables");
-    if (status.code() == StatusCode::kResourceExhausted) return status;  // Tried again.
-    const Status stopped = Unavailable(
-        "writes have stopped because the manifest cannot be written, reads go on; reopen the "
-        "store. " +
-        std::string(status.message()));
-    env_.log.Log(LogLevel::kError, stopped.message());
-    MutexLock work(work_mu_);
-    if (failure_.ok()) failure_ = stopped;
-    failed_.store(true, std::memory_order_release);
-    progress_cv_.NotifyAll();
+    if (status.code() != StatusCode::kResourceExhausted) {  // Else it is tried again.
+      StopWriting("the manifest cannot be written. " + std::string(status.message()));
+    }
     return status;
   }
   {

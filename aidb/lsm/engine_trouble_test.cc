@@ -107,5 +107,29 @@ TEST_F(EngineTroubleTest, ATableThatARecoveredManifestMayNameIsKept) {
   EXPECT_EQ(CountFiles(FileKind::kTable), 1u);
 }
 
+TEST_F(EngineTroubleTest, StopsWritingOnceASyncOfItsDirectoryHasFailed) {
+  ASSERT_OK(Open());
+  ASSERT_OK(Put("k", "v"));
+  files_.FailMatching(io::CallKind::kSyncDirectory, directory_.Join("store"), 1,
+                      {.repeat = io::FaultRepeat::kForEver});
+  EXPECT_FALSE(engine_->Flush().ok());
+  const Instant give_up = world_.env().clock.Now() + std::chrono::seconds(60);
+  Status status;
+  do {  // Journal and engine have yet to note the outcome.
+    status = Put("k", "w");
+  } while (status.code() != StatusCode::kUnavailable && world_.env().clock.Now() < give_up);
+  EXPECT_FAILS(status, StatusCode::kUnavailable, "sync directory");
+  EXPECT_FALSE(engine_->Flush().ok());
+  EXPECT_FALSE(engine_->Stats().background_error.empty());
+  const std::string seen = Get("k");
+  engine_.reset();  // As SIGKILL would.
+  EXPECT_EQ(files_.syncs_after_failure(), 0u);
+  files_.Heal();
+  ASSERT_OK(Open());
+  EXPECT_EQ(Get("k"), seen);
+  ASSERT_OK(Put("k", "x"));
+  ASSERT_OK(engine_->Flush());
+}
+
 }  // namespace
 }  // namespace aidb::lsm

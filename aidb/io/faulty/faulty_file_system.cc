@@ -244,7 +244,11 @@ Status FaultyFileSystem::Link(std::string_view from, std::string_view to) {
 }
 
 Status FaultyFileSystem::SyncDirectory(std::string_view path) {
-  return Run({CallKind::kSyncDirectory, path}, [&] { return base_.SyncDirectory(path); });
+  const std::string name(path);
+  if (BeginSync(name)) return {};
+  Status status = Run({CallKind::kSyncDirectory, path}, [&] { return base_.SyncDirectory(path); });
+  if (!status.ok()) EndFailedSync(name, FaultEffect::kErrorBefore);
+  return status;
 }
 
 Result<std::unique_ptr<DirectoryLock>> FaultyFileSystem::Lock(std::string_view path,
