@@ -113,7 +113,9 @@ class FileSystem {
   virtual Status Remove(std::string_view path) = 0;
   // A second name for the same file. kInvalidArgument when `to` is taken.
   virtual Status Link(std::string_view from, std::string_view to) = 0;
-  // Makes creations, renames, removals and links in this directory durable.
+  // Makes creations, renames, removals and links in this directory durable. After kIoError some of
+  // them may be lost, and a later sync may say ok all the same: see SyncGuard. After any other
+  // error, no descriptor left for one, it was not tried.
   virtual Status SyncDirectory(std::string_view path) = 0;
   // Takes the lock file `path`, creating it. kUnavailable "already open by pid N" when another
   // process, or another call in this one, holds it in a mode that excludes this one. Shared locks

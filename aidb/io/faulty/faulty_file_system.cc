@@ -247,7 +247,7 @@ Status FaultyFileSystem::SyncDirectory(std::string_view path) {
   const std::string name(path);
   if (BeginSync(name)) return {};
   Status status = Run({CallKind::kSyncDirectory, path}, [&] { return base_.SyncDirectory(path); });
-  if (!status.ok()) EndFailedSync(name, FaultEffect::kErrorBefore);
+  if (status.code() == StatusCode::kIoError) EndFailedSync(name, FaultEffect::kErrorBefore);
   return status;
 }
 

@@ -10,7 +10,7 @@ Status SyncGuard::SyncDirectory(std::string_view path) {
                    std::string(failed->second.message()));
   }
   Status status = base_.SyncDirectory(path);
-  if (!status.ok()) failed_.emplace(path, status);
+  if (status.code() == StatusCode::kIoError) failed_.emplace(path, status);
   return status;
 }
 

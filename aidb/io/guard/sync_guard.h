@@ -29,7 +29,7 @@ class SyncGuard final : public FileSystem {
  public:
   explicit SyncGuard(FileSystem& base) : base_(base) {}
 
-  // kIoError, without a call on the base, once a sync of `path` has failed.
+  // kIoError, without a call on the base, once a sync of `path` has given that.
   Status SyncDirectory(std::string_view path) override AIDB_EXCLUDES(mu_);
   // Whether the sync of any directory has failed.
   bool sync_failed() const AIDB_EXCLUDES(mu_);

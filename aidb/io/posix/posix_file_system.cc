@@ -158,7 +158,7 @@ Status PosixFileSystem::SyncDirectory(std::string_view path) {
   AIDB_ASSIGN_OR_RETURN(const Descriptor directory,
                         OpenDirectory("sync directory", std::string(path)));
   if (::fsync(directory.number()) == 0) return {};
-  return SystemError(errno, "sync directory", path);
+  return IoError(std::string(SystemError(errno, "sync directory", path).message()));
 }
 
 Result<std::unique_ptr<DirectoryLock>> PosixFileSystem::Lock(std::string_view path, LockMode mode) {

@@ -250,8 +250,8 @@ Status SimFileSystem::SyncDirectory(std::string_view path) {
     Violation("sync after a failed sync: directory " + std::string(path));
   }
   if (call.Has(Fault::kSyncLies)) return End(call, Status());
-  if (Status refused = RefuseSync(call, *inode, up_to); !refused.ok()) {
-    return End(call, std::move(refused));
+  if (const Status refused = RefuseSync(call, *inode, up_to); !refused.ok()) {
+    return End(call, IoError(std::string(refused.message())));
   }
   disk_.CompleteSync(*inode, up_to);
   disk_.Collect(OpenInodes());
