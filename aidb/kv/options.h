@@ -56,7 +56,9 @@ struct Options {
   // A log file ends with its memtable, or at this size in bytes if that comes first.
   uint64_t log_bytes = uint64_t{64} << 20;
   // Largest batch, and so the largest value, in encoded bytes; at most memory_bytes / 4 and
-  // 512 MiB.
+  // 512 MiB. In memory an operation takes some 40 bytes more than its key and value: a batch that
+  // the memtables cannot hold at once is refused below this size, too. While a batch larger than
+  // a quarter of the log ring is written, it is in memory once more.
   uint64_t batch_bytes_max = uint64_t{64} << 20;
   // Longest a write waits for memory before kResourceExhausted. There is none while memtables
   // cannot be flushed, because the disk fails or level 0 has 16 runs above its trigger.
