@@ -125,7 +125,32 @@ void FaultyFileSystem::FailMatching(CallKind kind, std::string_view path_part, u
   rules_.push_back({.kind = kind, .path_part = std::string(path_part), .n = n, .fault = fault});
 }
 
+bool FaultyFileSystem::Hold::Matches(const Call& call) const {
+  return kind == call.kind && call.path.find(path_part) != std::string_view::npos;
+}
+
+void FaultyFileSystem::HoldMatching(CallKind kind, std::string_view path_part) {
+  const MutexLock lock(mu_);
+  holds_.push_back({.kind = kind, .path_part = std::string(path_part)});
+}
+
+void FaultyFileSystem::WaitUntilHeld() const {
+  const MutexLock lock(mu_);
+  while (calls_held_ == 0) held_cv_.Wait(mu_);
+}
+
+bool FaultyFileSystem::Held(const Call& call) const {
+  return std::ranges::any_of(holds_, [&](const Hold& hold) { return hold.Matches(call); });
+}
+
+void FaultyFileSystem::Release() {
+  const MutexLock lock(mu_);
+  holds_.clear();
+  held_cv_.NotifyAll();
+}
+
 void FaultyFileSystem::Heal() {
+  Release();
   const MutexLock lock(mu_);
   rules_.clear();
   failed_syncs_.clear();
@@ -153,6 +178,12 @@ uint64_t FaultyFileSystem::syncs_after_failure() const {
 
 std::optional<FaultyFileSystem::Hit> FaultyFileSystem::Count(const Call& call) const {
   const MutexLock lock(mu_);
+  while (Held(call)) {
+    ++calls_held_;
+    held_cv_.NotifyAll();
+    held_cv_.Wait(mu_);
+    --calls_held_;
+  }
   ++call_count_;
   ++calls_by_kind_[static_cast<size_t>(call.kind)];
   const Rule* hit = nullptr;

@@ -89,7 +89,15 @@ class FaultyFileSystem final : public FileSystem {
   // of whose two paths, contains `path_part`. When several rules hit one call the oldest decides.
   void FailMatching(CallKind kind, std::string_view path_part, uint64_t n, CallFault fault)
       AIDB_EXCLUDES(mu_);
-  // Forgets all rules and failed syncs, as a restart with a healthy disk does. Counts stay.
+  // Every later call of this kind whose path contains `path_part` waits, before it is counted,
+  // until Release or Heal: a disk that answers late.
+  void HoldMatching(CallKind kind, std::string_view path_part) AIDB_EXCLUDES(mu_);
+  // Returns when at least one call waits.
+  void WaitUntilHeld() const AIDB_EXCLUDES(mu_);
+  // Lets the calls go on that are held, and holds no more.
+  void Release() AIDB_EXCLUDES(mu_);
+  // Release; and forgets all rules and failed syncs, as a restart with a healthy disk does. Counts
+  // stay.
   void Heal() AIDB_EXCLUDES(mu_);
 
   uint64_t call_count() const AIDB_EXCLUDES(mu_);
@@ -134,6 +142,12 @@ class FaultyFileSystem final : public FileSystem {
 
     bool Matches(const Call& call) const;
   };
+  struct Hold {
+    CallKind kind;
+    std::string path_part;
+
+    bool Matches(const Call& call) const;
+  };
   // What a rule does to one call.
   struct Hit {
     CallFault fault;
@@ -142,6 +156,7 @@ class FaultyFileSystem final : public FileSystem {
 
   // Counts the call and asks the rules.
   std::optional<Hit> Count(const Call& call) const AIDB_EXCLUDES(mu_);
+  bool Held(const Call& call) const AIDB_REQUIRES(mu_);
   // Counts the call, then runs it, or not, as the rules say.
   template <typename Operation>
   auto Run(const Call& call, Operation operation) const -> decltype(operation());
@@ -153,7 +168,10 @@ class FaultyFileSystem final : public FileSystem {
 
   FileSystem& base_;
   mutable Mutex mu_;
+  mutable CondVar held_cv_;  // A call begins to wait, or may go on.
   mutable std::vector<Rule> rules_ AIDB_GUARDED_BY(mu_);
+  std::vector<Hold> holds_ AIDB_GUARDED_BY(mu_);
+  mutable uint64_t calls_held_ AIDB_GUARDED_BY(mu_) = 0;  // Now.
   mutable uint64_t call_count_ AIDB_GUARDED_BY(mu_) = 0;
   mutable std::array<uint64_t, kCallKindCount> calls_by_kind_ AIDB_GUARDED_BY(mu_) = {};
   mutable uint64_t fault_count_ AIDB_GUARDED_BY(mu_) = 0;

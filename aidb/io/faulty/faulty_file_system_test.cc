@@ -266,6 +266,20 @@ TEST_F(FaultyFileSystemTest, AnErrorOfTheBaseGoesBeforeAnAfterEffect) {
   EXPECT_EQ(files_.Remove(directory_.Join("none")).code(), StatusCode::kInvalidArgument);
 }
 
+TEST_F(FaultyFileSystemTest, HoldsCallsUntilItIsHealed) {
+  files_.HoldMatching(CallKind::kExists, "a");
+  bool exists = false;
+  std::thread late([&] { exists = *files_.Exists(path_); });
+  files_.WaitUntilHeld();
+  EXPECT_EQ(files_.call_count(), 0u);
+  EXPECT_TRUE(Open() != nullptr) << "another kind";
+  files_.Heal();
+  late.join();
+  EXPECT_TRUE(exists);
+  EXPECT_EQ(files_.call_count(CallKind::kExists), 1u);
+  EXPECT_EQ(files_.fault_count(), 0u);
+}
+
 TEST_F(FaultyFileSystemTest, CountsCallsOfManyThreads) {
   constexpr uint64_t kThreads = 4;
   constexpr uint64_t kCalls = 500;
