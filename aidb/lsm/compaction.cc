@@ -33,11 +33,10 @@ class InputRun {
     cursor_ = cursor.get();
     return cursor;
   }
-  // The table whose bytes fail their check, or null. The cursor must still live.
-  const TableFile* Damaged() const {
-    const bool failed = cursor_->status().code() == StatusCode::kCorruption;
-    return failed ? tables_[opened_].get() : nullptr;
-  }
+  // The table that could not be read, or null. The cursor must still live.
+  TableRef Failed() const { return cursor_->status().ok() ? nullptr : tables_[opened_]; }
+  // Whether that is because its bytes fail their check.
+  bool damaged() const { return cursor_->status().code() == StatusCode::kCorruption; }
 
  private:
   Result<std::unique_ptr<EntryCursor>> Open(size_t table) {
@@ -146,7 +145,11 @@ CompactionOutcome RunCompaction(const CompactionJob& job, const Version& version
                          .Annotate("merge level " + std::to_string(job.level) + " into level " +
                                    std::to_string(job.output_level));
     for (const auto& run : runs) {
-      if (const TableFile* table = run->Damaged()) outcome.edit.damaged.push_back(table->number());
+      const TableRef table = run->Failed();
+      if (table == nullptr) continue;
+      // The merge takes the error of the first.
+      if (outcome.failed_input == nullptr) outcome.failed_input = table;
+      if (run->damaged()) outcome.edit.damaged.push_back(table->number());
     }
     return outcome;
   }

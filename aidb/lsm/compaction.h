@@ -26,6 +26,9 @@ struct CompactionOutcome {
   // What to append to the manifest. When ok: outputs in, inputs out. After kCorruption: the
   // mark on the input that is damaged, so that no later job picks it. Otherwise empty.
   VersionEdit edit;
+  // The input whose error ended the merge, whatever the error; null when it was nobody's or of
+  // all of them together.
+  TableRef failed_input{};
   CompactionStats stats;
 };
 

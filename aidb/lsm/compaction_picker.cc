@@ -14,13 +14,14 @@ constexpr int kLast = kLevels - 1;
 
 size_t Index(int level) { return static_cast<size_t>(level); }
 
+// Damaged, or avoided as if it were.
+bool Damaged(const TableRef& table) { return table->damaged() || table->avoided(); }
+
 bool Usable(const TableRef& table, const BusyTables& busy) {
-  return !table->damaged() && !busy.contains(table->number());
+  return !Damaged(table) && !busy.contains(table->number());
 }
 
-bool AnyDamaged(std::span<const TableRef> tables) {
-  return std::ranges::any_of(tables, [](const TableRef& t) { return t->damaged(); });
-}
+bool AnyDamaged(std::span<const TableRef> tables) { return std::ranges::any_of(tables, Damaged); }
 
 bool AnyBusy(std::span<const TableRef> tables, const BusyTables& busy) {
   return std::ranges::any_of(tables, [&](const TableRef& t) { return busy.contains(t->number()); });
@@ -140,11 +141,13 @@ uint64_t CompactionPicker::DebtBytes(const Version& version) const {
   return debt;
 }
 
-uint64_t CompactionPicker::MovableRuns(const Version& version) const {
-  const std::span<const Run> runs = version.runs(0);
-  const auto damaged =
-      std::ranges::find_if(runs, [](const Run& run) { return AnyDamaged(run.tables()); });
-  return static_cast<uint64_t>(damaged - runs.begin());
+uint64_t CompactionPicker::MovableRuns(const Version& version, const BusyTables& busy) const {
+  uint64_t count = 0;
+  for (const Run& run : version.runs(0)) {
+    if (AnyDamaged(run.tables())) break;
+    if (!AnyBusy(run.tables(), busy)) ++count;
+  }
+  return count;
 }
 
 std::optional<CompactionJob> CompactionPicker::Pick(const Version& version,
@@ -171,7 +174,10 @@ std::optional<CompactionJob> CompactionPicker::PickLevel0(const Version& version
   const std::span<const Run> runs = version.runs(0);
   // What is merged down must be older than all that stays: the runs behind the last damaged one.
   size_t first = runs.size();
-  while (first > 0 && !AnyDamaged(runs[first - 1].tables())) --first;
+  while (first > 0 && runs.size() - first < kLevel0JobRunsMax &&
+         !AnyDamaged(runs[first - 1].tables())) {
+    --first;
+  }
   CompactionJob job{.reason = CompactionReason::kLevel0Runs,
                     .output_level = Targets(version).base_level};
   for (const Run& run : runs.subspan(first)) {
@@ -196,10 +202,11 @@ std::optional<CompactionJob> CompactionPicker::MergeRuns(const Version& version,
   size_t count = 0;
   while (count < runs.size() && !AnyDamaged(runs[count].tables())) ++count;
   if (count < static_cast<size_t>(shape_.level0_trigger) || count < 2) return std::nullopt;
+  const size_t first = count - std::min(count, kLevel0JobRunsMax);
   CompactionJob job{.reason = CompactionReason::kLevel0Runs,
                     .output_level = 0,
-                    .output_run = runs.front().number()};
-  for (const Run& run : runs.first(count)) {
+                    .output_run = runs[first].number()};
+  for (const Run& run : runs.subspan(first, count - first)) {
     if (AnyBusy(run.tables(), busy)) return std::nullopt;
     AddRun(run, job);
   }

@@ -28,6 +28,9 @@ namespace aidb::lsm {
 // Overlap two levels below that a table may have, in tables of the target size: beyond it, a
 // later merge of that table would touch too much at once.
 inline constexpr uint64_t kGrandparentTablesMax = 10;
+// Runs of level 0 that one job merges; the oldest first. What level 0 holds at its limit with the
+// usual trigger, 4 + 16: the job after a long one, or after one that failed, is not longer still.
+inline constexpr size_t kLevel0JobRunsMax = 20;
 // A table with more than this share of deletes, 1/8, is rewritten and not moved where the
 // rewrite can drop them.
 inline constexpr uint64_t kMoveDeletesPart = 8;
@@ -86,11 +89,12 @@ class CompactionPicker {
   // Bytes that stand above the targets and so have to be moved down.
   uint64_t DebtBytes(const Version& version) const;
 
-  // Runs of level 0 in front of all damaged tables: those that a job can make fewer, whatever
-  // else is damaged.
-  uint64_t MovableRuns(const Version& version) const;
+  // Runs of level 0 in front of all damaged tables that no job uses: those that the next jobs
+  // can make fewer, whatever else is damaged.
+  uint64_t MovableRuns(const Version& version, const BusyTables& busy) const;
 
-  // The most urgent job that uses no busy and no damaged table. When nothing is full, the table
+  // The most urgent job that uses no busy, no damaged and no avoided table; what is said here of
+  // damaged tables holds for avoided ones. When nothing is full, the table
   // with the largest share of deletes above one half. Nullopt when there is nothing to do.
   std::optional<CompactionJob> Pick(const Version& version, const CompactionPointers& pointers,
                                     const BusyTables& busy) const;

@@ -225,6 +225,46 @@ TEST(CompactionPicker, LeavesDamagedTablesAlone) {
   EXPECT_FALSE(CompactionPicker(Fixed()).Pick(*shape.Make(), {}, {}));
 }
 
+TEST(CompactionPicker, GoesRoundAvoidedTablesAsRoundDamagedOnes) {
+  Shape shape;
+  for (uint64_t i = 10; i < 16; ++i) shape.Add(0, i, "a", "z");
+  const auto version = shape.Make();
+  const CompactionPicker picker(Fixed());
+  const TableRef table = version->runs(0)[3].tables()[0];
+  table->SetAvoided(true);
+  EXPECT_EQ(Inputs(*picker.Pick(*version, {}, {})), (Numbers{11, 10}));
+  EXPECT_EQ(picker.MovableRuns(*version, {}), 3u);
+  table->SetAvoided(false);
+  EXPECT_EQ(picker.Pick(*version, {}, {})->inputs.size(), 6u);
+  EXPECT_EQ(picker.MovableRuns(*version, {}), 6u);
+}
+
+TEST(CompactionPicker, CountsNoRunsThatAJobIsMerging) {
+  Shape shape;
+  for (uint64_t i = 10; i < 16; ++i) shape.Add(0, i, "a", "z");
+  const auto version = shape.Make();
+  EXPECT_EQ(CompactionPicker(Fixed()).MovableRuns(*version, {10, 11, 12}), 3u);
+}
+
+TEST(CompactionPicker, TakesNoMoreThanTheOldestRunsUpToItsLimit) {
+  Shape shape;
+  const uint64_t newest = 10 + kLevel0JobRunsMax;
+  for (uint64_t i = 10; i <= newest; ++i) shape.Add(0, i, "a", "z");
+  auto job = CompactionPicker(Fixed()).Pick(*shape.Make(), {}, {});
+  ASSERT_TRUE(job);
+  EXPECT_EQ(job->inputs.size(), kLevel0JobRunsMax);
+  EXPECT_EQ(Inputs(*job).front(), newest - 1);
+  EXPECT_EQ(Inputs(*job).back(), 10u);
+  // In place as well.
+  shape.Add(1, 5, "b", "d").damaged = {5};
+  job = CompactionPicker(Fixed()).Pick(*shape.Make(), {}, {});
+  ASSERT_TRUE(job);
+  EXPECT_EQ(job->inputs.size(), kLevel0JobRunsMax);
+  EXPECT_EQ(job->output_level, 0);
+  EXPECT_EQ(job->output_run, newest - 1);
+  EXPECT_EQ(Inputs(*job).back(), 10u);
+}
+
 TEST(CompactionPicker, NeverTakesNewerRunsPastADamagedOne) {
   Shape shape;
   for (uint64_t i = 10; i < 16; ++i) shape.Add(0, i, "a", "z");

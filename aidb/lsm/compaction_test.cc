@@ -313,9 +313,26 @@ TEST(Compaction, MarksTheDamagedInputAndLaundersNothing) {
       const CompactionOutcome outcome = store->Merge(job);
       EXPECT_FAILS(outcome.status, StatusCode::kCorruption, TableName(number));
       EXPECT_EQ(outcome.edit.damaged, std::vector<uint64_t>{number});
+      ASSERT_TRUE(outcome.failed_input);
+      EXPECT_EQ(outcome.failed_input->number(), number);
       EXPECT_TRUE(outcome.edit.added.empty() && outcome.edit.removed.empty());
       EXPECT_EQ(store->files().Paths(), before);
     }
+  }
+}
+
+TEST(Compaction, NamesTheInputThatCannotBeRead) {
+  for (size_t victim = 0; victim < 3; ++victim) {
+    auto store = ThreeTables();
+    const CompactionJob job = store->WholeLevel(0);
+    const uint64_t number = job.inputs[victim].table->number();
+    store->tables().Evict(number);
+    ASSERT_OK(store->files().Remove("d/" + TableName(number)));
+    const CompactionOutcome outcome = store->Merge(job);
+    EXPECT_FAILS(outcome.status, StatusCode::kInvalidArgument, TableName(number));
+    ASSERT_TRUE(outcome.failed_input);
+    EXPECT_EQ(outcome.failed_input->number(), number);
+    EXPECT_EQ(outcome.edit, VersionEdit());
   }
 }
 
@@ -326,7 +343,10 @@ TEST(Compaction, NoticesInputsThatGiveFewerEntriesThanTheManifestSays) {
   ++facts.entries;
   job.inputs[0].table = std::make_shared<const TableFile>(facts, TableUnused());
   const std::vector<std::string> before = store->files().Paths();
-  EXPECT_FAILS(store->Merge(job).status, StatusCode::kCorruption, "entries; the manifest says");
+  const CompactionOutcome outcome = store->Merge(job);
+  EXPECT_FAILS(outcome.status, StatusCode::kCorruption, "entries; the manifest says");
+  EXPECT_EQ(outcome.edit, VersionEdit());
+  EXPECT_FALSE(outcome.failed_input) << "it may be any of them";
   EXPECT_EQ(store->files().Paths(), before);
 }
 

@@ -246,12 +246,10 @@ Status Engine::WaitForFlush(const ReadState& seen, Instant deadline) {
   MutexLock lock(work_mu_);
   if (CurrentState().get() != &seen) return {};
   if (!failure_.ok()) return failure_;
-  // A full disk is told at once, and again until there is room; the flush goes on trying.
+  // Trouble is told at once, and again until it is over; the background goes on trying.
   if (flush_trouble_.code() == StatusCode::kResourceExhausted) return flush_trouble_;
   const bool level0_full = Level0Full(seen);
-  if (level0_full && compaction_trouble_.code() == StatusCode::kResourceExhausted) {
-    return Level0Trouble(seen);
-  }
+  if (level0_full && !compaction_trouble_.ok()) return Level0Trouble(seen);
   if (core_->closed.load(std::memory_order_acquire)) return Unavailable("the store is closed");
   if (progress_cv_.WaitUntil(work_mu_, deadline)) return {};
   if (level0_full) return Level0Trouble(seen);

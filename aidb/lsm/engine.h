@@ -33,6 +33,7 @@
 #include "aidb/lsm/compaction.h"
 #include "aidb/lsm/compaction_picker.h"
 #include "aidb/lsm/controller.h"
+#include "aidb/lsm/failing_tables.h"
 #include "aidb/lsm/file_names.h"
 #include "aidb/lsm/log_framing.h"
 #include "aidb/lsm/manifest.h"
@@ -132,7 +133,8 @@ class Engine final : public kv::Store, public kv::ConditionalWriter, private jou
 
  private:
   static constexpr size_t kSealedMax = 2;
-  // Runs of level 0 above the trigger at which nothing is flushed before a compaction has ended.
+  // Runs of level 0 above the trigger at which nothing is flushed before a compaction begins to
+  // merge them.
   static constexpr uint64_t kLevel0RunsOverMax = Controller::kRunsMax;
 
   // One read: what it looks at and where it stands.
@@ -206,7 +208,10 @@ class Engine final : public kv::Store, public kv::ConditionalWriter, private jou
   void FlushMain();
   void CompactMain();
   Status FlushOldest() AIDB_EXCLUDES(work_mu_);
-  Status Compact(const CompactionJob& job, const Version& version) AIDB_EXCLUDES(work_mu_);
+  CompactionOutcome Compact(const CompactionJob& job, const Version& version)
+      AIDB_EXCLUDES(work_mu_);
+  void NoteInputs(const CompactionJob& job, const CompactionOutcome& outcome)
+      AIDB_REQUIRES(work_mu_);
   TableTarget TargetFor(int level, uint64_t run);
   TableOptions TableOptionsFor(int level, uint64_t run) const;
   void AfterJob(uint64_t bytes_written, Instant begin) AIDB_EXCLUDES(work_mu_);
@@ -214,9 +219,12 @@ class Engine final : public kv::Store, public kv::ConditionalWriter, private jou
   void StopWriting(const std::string& why) AIDB_EXCLUDES(work_mu_);
   Status InstallEdit(const VersionEdit& edit, const Memtable* flushed) AIDB_EXCLUDES(manifest_mu_);
   void KeepOrRemoveAdded(const VersionEdit& edit) AIDB_REQUIRES(manifest_mu_);
+  // Runs of level 0 that wait for compaction. Those that a job merges do not, or a long job would
+  // stop flushes; unless the last job failed, as this one may.
+  uint64_t Level0Waiting(const ReadState& state) const AIDB_REQUIRES(work_mu_);
   // At this many runs flushes wait, and with them writers: level 0 has a bound even while
-  // compaction fails.
-  bool Level0Full(const ReadState& state) const;
+  // compaction fails, that of a job's runs, kLevel0JobRunsMax, and the limit.
+  bool Level0Full(const ReadState& state) const AIDB_REQUIRES(work_mu_);
   Status Level0Trouble(const ReadState& state) const AIDB_REQUIRES(work_mu_);
   void RemoveUnused();
   void RemoveOldLogs(uint64_t floor);
@@ -273,6 +281,7 @@ class Engine final : public kv::Store, public kv::ConditionalWriter, private jou
   uint64_t jobs_running_ AIDB_GUARDED_BY(work_mu_) = 0;
   BusyTables busy_tables_ AIDB_GUARDED_BY(work_mu_);
   CompactionPointers pointers_ AIDB_GUARDED_BY(work_mu_);
+  FailingTables failing_tables_ AIDB_GUARDED_BY(work_mu_);
   // Passing: the last job of the kind failed and is tried again.
   Status flush_trouble_ AIDB_GUARDED_BY(work_mu_);
   Status compaction_trouble_ AIDB_GUARDED_BY(work_mu_);

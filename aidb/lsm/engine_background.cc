@@ -38,14 +38,19 @@ void Engine::NoteOutcome(JobKind kind, const Status& status) {
   }
 }
 
+uint64_t Engine::Level0Waiting(const ReadState& state) const {
+  return picker_.MovableRuns(*state.version,
+                             compaction_trouble_.ok() ? busy_tables_ : BusyTables());
+}
+
 bool Engine::Level0Full(const ReadState& state) const {
-  return picker_.MovableRuns(*state.version) >=
+  return Level0Waiting(state) >=
          static_cast<uint64_t>(options_.level0_trigger) + kLevel0RunsOverMax;
 }
 
 Status Engine::Level0Trouble(const ReadState& state) const {
   return ResourceExhausted(
-      "level 0 has " + std::to_string(picker_.MovableRuns(*state.version)) +
+      "level 0 has " + std::to_string(Level0Waiting(state)) +
       " runs, the most it may have, so memtables are not flushed until a compaction ends" +
       (compaction_trouble_.ok() ? "; it lags: write more slowly or raise background_threads"
                                 : ": " + std::string(compaction_trouble_.message())));
@@ -132,6 +137,7 @@ void Engine::CompactMain() {
       MutexLock lock(work_mu_);
       while (!Stopping()) {
         version = CurrentState()->version;
+        failing_tables_.TryAgain(env_.clock.Now());
         if (failure_.ok()) job = picker_.Pick(*version, pointers_, busy_tables_);
         if (job) break;
         work_cv_.Wait(work_mu_);
@@ -139,53 +145,75 @@ void Engine::CompactMain() {
       if (Stopping()) return;
       for (const CompactionInput& input : job->inputs) busy_tables_.insert(input.table->number());
       ++jobs_running_;
+      work_cv_.NotifyAll();  // Level 0 may have room for a flush now.
     }
-    const Status status = Compact(*job, *version);
+    const CompactionOutcome outcome = Compact(*job, *version);
     {
       MutexLock lock(work_mu_);
       for (const CompactionInput& input : job->inputs) busy_tables_.erase(input.table->number());
       --jobs_running_;
-      if (status.ok()) pointers_[static_cast<size_t>(job->level)] = job->pointer;
+      if (outcome.status.ok()) pointers_[static_cast<size_t>(job->level)] = job->pointer;
+      NoteInputs(*job, outcome);
     }
     job.reset();  // Before the files are removed that only the job still holds.
     version.reset();
     if (!Stopping()) {
-      NoteOutcome(JobKind::kCompaction, status);
+      NoteOutcome(JobKind::kCompaction, outcome.status);
       RemoveUnused();
     }
   }
 }
 
-Status Engine::Compact(const CompactionJob& job, const Version& version) {
+CompactionOutcome Engine::Compact(const CompactionJob& job, const Version& version) {
   const Instant begin = env_.clock.Now();
+  CompactionOutcome outcome;
   if (job.trivial_move) {
-    AIDB_RETURN_IF_ERROR(InstallEdit(MoveEdit(job), nullptr));
-    AfterJob(0, begin);
-    return {};
+    outcome.status = InstallEdit(MoveEdit(job), nullptr);
+    if (outcome.status.ok()) AfterJob(0, begin);
+    return outcome;
   }
-  CompactionOutcome outcome =
-      RunCompaction(job, version, core_->snapshots.Collect(),
-                    TableOptionsFor(job.output_level, job.output_run), shape_.table_bytes,
-                    {.files = env_.files,
-                     .directory = directory_,
-                     .numbers = *numbers_,
-                     .random = env_.random,
-                     .tables = core_->tables},
-                    stopping_);
-  if (!outcome.status.ok()) {
-    // A damaged input is marked, so that no later job picks it; reads of its other blocks go on.
-    if (outcome.status.code() == StatusCode::kCorruption) {
-      AIDB_RETURN_IF_ERROR(InstallEdit(outcome.edit, nullptr));
-    }
-    return outcome.status;
+  outcome = RunCompaction(job, version, core_->snapshots.Collect(),
+                          TableOptionsFor(job.output_level, job.output_run), shape_.table_bytes,
+                          {.files = env_.files,
+                           .directory = directory_,
+                           .numbers = *numbers_,
+                           .random = env_.random,
+                           .tables = core_->tables},
+                          stopping_);
+  // A damaged input is marked, so that no later job picks it; reads of its other blocks go on.
+  if (!outcome.status.ok() && outcome.edit.damaged.empty()) return outcome;
+  if (Status installed = InstallEdit(outcome.edit, nullptr); !installed.ok()) {
+    outcome.status = std::move(installed);
   }
-  AIDB_RETURN_IF_ERROR(InstallEdit(outcome.edit, nullptr));
+  if (!outcome.status.ok()) return outcome;
   counters_.compactions.fetch_add(1, std::memory_order_relaxed);
   const auto level = static_cast<size_t>(job.output_level);
   counters_.level_read[level].fetch_add(outcome.stats.bytes_in, std::memory_order_relaxed);
   counters_.level_written[level].fetch_add(outcome.stats.bytes_out, std::memory_order_relaxed);
   AfterJob(outcome.stats.bytes_out, begin);
-  return {};
+  return outcome;
+}
+
+// At whose door the outcome is laid. A full disk and a stop are nobody's fault, and a table that
+// is marked as damaged will not be picked again.
+void Engine::NoteInputs(const CompactionJob& job, const CompactionOutcome& outcome) {
+  if (outcome.status.ok()) {
+    for (const CompactionInput& input : job.inputs) {
+      failing_tables_.Succeeded(input.table->number());
+    }
+    return;
+  }
+  if (outcome.status.code() == StatusCode::kResourceExhausted ||
+      outcome.status.code() == StatusCode::kUnavailable || !outcome.edit.damaged.empty()) {
+    return;
+  }
+  std::vector<TableRef> suspects;
+  if (outcome.failed_input != nullptr) {
+    suspects = {outcome.failed_input};
+  } else {
+    for (const CompactionInput& input : job.inputs) suspects.push_back(input.table);
+  }
+  failing_tables_.Failed(suspects, outcome.status, env_.clock.Now());
 }
 
 Status Engine::WaitForCompaction() {
@@ -276,7 +304,8 @@ void Engine::UpdateBacklog() {
   const std::shared_ptr<const ReadState> state = CurrentState();
   Backlog backlog;
   backlog.state_number = state->number;
-  const uint64_t runs = picker_.MovableRuns(*state->version);
+  // With those that a job merges just now: it is them that it lags with.
+  const uint64_t runs = picker_.MovableRuns(*state->version, {});
   const auto trigger = static_cast<uint64_t>(options_.level0_trigger);
   backlog.runs_over_trigger = runs > trigger ? runs - trigger : 0;
   backlog.debt_bytes = picker_.DebtBytes(*state->version);

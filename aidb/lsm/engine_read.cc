@@ -359,6 +359,9 @@ kv::StoreStats Engine::Stats() const {
   MutexLock lock(work_mu_);
   const Status& trouble = flush_trouble_.ok() ? compaction_trouble_ : flush_trouble_;
   stats.background_error = std::string((failure_.ok() ? trouble : failure_).message());
+  if (stats.background_error.empty()) {
+    stats.background_error = std::string(failing_tables_.trouble().message());
+  }
   if (stats.background_error.empty() && journal_ != nullptr) {
     stats.background_error = std::string(journal_->health().message());
   }

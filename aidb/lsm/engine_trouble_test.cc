@@ -4,7 +4,9 @@
 
 #include <gtest/gtest.h>
 
+#include "aidb/io/transfer.h"
 #include "aidb/lsm/controller.h"
+#include "aidb/lsm/destroy.h"
 #include "aidb/lsm/engine_for_test.h"
 
 namespace aidb::lsm {
@@ -12,6 +14,8 @@ namespace {
 
 class EngineTroubleTest : public EngineTest {
  protected:
+  void TearDown() override { files_.Heal(); }  // The engine waits for calls that are held.
+
   uint64_t Level0Runs() {
     return static_cast<uint64_t>(engine_->Stats().levels[0].score * options_.level0_trigger + 0.5);
   }
@@ -32,10 +36,138 @@ class EngineTroubleTest : public EngineTest {
     } while (!status.ok() && world_.env().clock.Now() < give_up);
     return status;
   }
+  // A run that spans all others, so that none can just be moved.
+  Status FlushRun(uint64_t n) {
+    kv::WriteBatch batch;
+    batch.Put("first", std::to_string(n));
+    batch.Put(Key(n), std::string(100, 'v'));
+    batch.Put("last", std::to_string(n));
+    AIDB_RETURN_IF_ERROR(engine_->Write(std::move(batch), {}).status());
+    return engine_->Flush();
+  }
+  // The name of a file of this kind; the one with the smallest number.
+  std::string OldestFile(FileKind kind) {
+    std::string oldest;
+    const auto names = world_.env().files.List(directory_.Join("store"));
+    for (const std::string& name : *names) {
+      const auto file = ParseFileName(name);
+      if (file && file->kind == kind && (oldest.empty() || name < oldest)) oldest = name;
+    }
+    return oldest;
+  }
+  std::string WaitForBackgroundError() {
+    const Instant give_up = world_.env().clock.Now() + std::chrono::seconds(60);
+    std::string error;
+    do {
+      error = engine_->Stats().background_error;
+    } while (error.empty() && world_.env().clock.Now() < give_up);
+    return error;
+  }
 };
 
+// One table that cannot be read, for whatever reason, holds up neither other tables nor writes.
+TEST_F(EngineTroubleTest, LeavesOutATableThatCompactionKeepsFailingOn) {
+  struct Fault {
+    io::CallKind kind;
+    StatusCode code;
+  };
+  for (const Fault& fault : {Fault{io::CallKind::kRead, StatusCode::kIoError},
+                             Fault{io::CallKind::kOpen, StatusCode::kInvalidArgument}}) {
+    SCOPED_TRACE(io::CallKindName(fault.kind));
+    const uint64_t limit = static_cast<uint64_t>(options_.level0_trigger) + Controller::kRunsMax;
+    options_.write_wait_ms = 60'000;
+    ASSERT_OK(Open());
+    ASSERT_OK(FlushRun(0));
+    const std::string table = OldestFile(FileKind::kTable);
+    files_.FailMatching(fault.kind, table, 1,
+                        {.code = fault.code, .repeat = io::FaultRepeat::kForEver});
+    const Instant give_up = world_.env().clock.Now() + std::chrono::seconds(60);
+    uint64_t flushed = 1;
+    while (flushed < 3 * limit && world_.env().clock.Now() < give_up) {
+      if (FlushRun(flushed).ok()) ++flushed;  // It may find level 0 full until the third failure.
+    }
+    ASSERT_EQ(flushed, 3 * limit);
+    ASSERT_LE(Level0Runs(), limit + 1);
+    EXPECT_EQ(Get(Key(flushed - 1)), std::string(100, 'v'));
+    EXPECT_GT(engine_->Stats().compactions, 0u);
+    EXPECT_NE(engine_->Stats().background_error.find(table), std::string::npos)
+        << engine_->Stats().background_error;
+    EXPECT_NE(engine_->Stats().background_error.find("injected fault"), std::string::npos);
+
+    files_.Heal();
+    ASSERT_OK(engine_->Close());
+    ASSERT_OK(Open());
+    ASSERT_OK(FlushRun(flushed));
+    ASSERT_OK(engine_->WaitForCompaction());
+    EXPECT_EQ(engine_->Stats().background_error, "");
+    EXPECT_EQ(Get(Key(0)), std::string(100, 'v'));
+    EXPECT_LT(Level0Runs(), 2u) << "no mark keeps the table there";
+    ASSERT_OK(engine_->Close());
+    engine_.reset();
+    ASSERT_OK(DestroyStore(world_.env(), directory_.Join("store")));
+  }
+}
+
+TEST_F(EngineTroubleTest, RecordsNothingOfACompactionThatFailsAtNoInputsDoor) {
+  ASSERT_OK(Open());
+  files_.HoldMatching(io::CallKind::kRead, ".sst");
+  for (uint64_t run = 0; run < static_cast<uint64_t>(options_.level0_trigger); ++run) {
+    ASSERT_OK(FlushRun(run));
+  }
+  files_.WaitUntilHeld();
+  const std::string manifest = directory_.Join("store/" + OldestFile(FileKind::kManifest));
+  const auto before = io::ReadWhole(world_.env().files, manifest, 1'000'000);
+  ASSERT_OK(before.status());
+  files_.FailMatching(io::CallKind::kWrite, ".sst", 1,
+                      {.code = StatusCode::kCorruption, .repeat = io::FaultRepeat::kForEver});
+  files_.Release();
+  EXPECT_NE(WaitForBackgroundError().find("injected fault"), std::string::npos);
+  const auto after = io::ReadWhole(world_.env().files, manifest, 1'000'000);
+  ASSERT_OK(after.status());
+  EXPECT_EQ(after->size(), before->size());
+}
+
+TEST_F(EngineTroubleTest, AWriteFailsAtOnceWhileCompactionFailsAndLevel0IsFull) {
+  options_.write_wait_ms = 600'000;  // Nobody waits as long.
+  ASSERT_OK(Open());
+  files_.FailMatching(io::CallKind::kRead, ".sst", 1, {.repeat = io::FaultRepeat::kForEver});
+  const std::string value(20'000, 'v');
+  const Instant give_up = world_.env().clock.Now() + std::chrono::seconds(300);
+  Status status;
+  for (uint64_t i = 0; status.ok(); ++i) {
+    kv::WriteBatch batch;
+    batch.Put("first", std::to_string(i));
+    batch.Put(Key(i), value);
+    batch.Put("last", std::to_string(i));
+    status = engine_->Write(std::move(batch), {}).status();
+  }
+  EXPECT_FAILS(status, StatusCode::kResourceExhausted, "injected fault");
+  EXPECT_LT(world_.env().clock.Now(), give_up);
+}
+
+TEST_F(EngineTroubleTest, FlushesGoOnBesideALongCompaction) {
+  const uint64_t limit = static_cast<uint64_t>(options_.level0_trigger) + Controller::kRunsMax;
+  options_.write_wait_ms = 1'000;
+  ASSERT_OK(Open());
+  files_.HoldMatching(io::CallKind::kRead, ".sst");
+  const auto held = static_cast<uint64_t>(options_.level0_trigger);
+  for (uint64_t run = 0; run < held; ++run) ASSERT_OK(FlushRun(run));
+  files_.WaitUntilHeld();  // All the runs so far are inputs.
+  const std::string value(20'000, 'v');
+  Status status;
+  for (uint64_t i = 0; i < 200 && status.ok(); ++i) status = Put(Key(i), value);
+  EXPECT_EQ(Level0Runs(), held + limit);
+  EXPECT_FAILS(status, StatusCode::kResourceExhausted,
+               "level 0 has " + std::to_string(limit) + " runs");
+  EXPECT_FAILS(status, StatusCode::kResourceExhausted, "it lags");
+  files_.Heal();
+  ASSERT_OK(PutWithPatience("after", "w"));
+  ASSERT_OK(engine_->WaitForCompaction());
+  EXPECT_LT(Level0Runs(), held);
+}
+
 TEST_F(EngineTroubleTest, Level0StaysBoundedWhileCompactionFails) {
-  options_.write_wait_ms = 20;
+  options_.write_wait_ms = 60'000;  // For flushes; at the limit a write fails at once.
   ASSERT_OK(Open());
   ASSERT_OK(Put("before", "v"));
   files_.FailMatching(io::CallKind::kRead, ".sst", 1, {.repeat = io::FaultRepeat::kForEver});

@@ -50,14 +50,18 @@ class TableFile {
   // A block failed its check: reads of other blocks go on, compaction leaves the table alone.
   void MarkDamaged() const { damaged_.store(true, std::memory_order_relaxed); }
   bool damaged() const { return damaged_.load(std::memory_order_relaxed); }
+  // Compaction keeps failing on it: for now it leaves the table alone as well. No edit says so.
+  void SetAvoided(bool avoided) const { avoided_.store(avoided, std::memory_order_relaxed); }
+  bool avoided() const { return avoided_.load(std::memory_order_relaxed); }
 
  private:
   const TableFacts facts_;
   const TableUnused unused_;
   // Relaxed: the reference count orders the mark before the destructor, and a late view of
-  // `damaged` only costs a job that finds the damage again.
+  // `damaged` or `avoided` only costs a job that finds the damage again.
   mutable std::atomic<bool> obsolete_{false};
   mutable std::atomic<bool> damaged_{false};
+  mutable std::atomic<bool> avoided_{false};
 };
 
 // Shared: versions overlap in their tables, and iterators outlive versions.
