@@ -309,12 +309,18 @@ Status Engine::Flush() {
   if (!pass) return Unavailable("the store is closed");
   if (journal_ == nullptr) return {};  // Read-only: what the log holds stays there.
   AIDB_RETURN_IF_ERROR(CheckWritable());
+  const uint64_t last_log = CurrentState()->active.log_number;
   AIDB_RETURN_IF_ERROR(WaitFlushed(UINT64_MAX, kSealedMax - 1));
   {
     MutexLock lock(write_mu_);
-    if (CurrentState()->active.table->entries() > 0) AIDB_RETURN_IF_ERROR(Seal(WriteDeadline()));
+    const std::shared_ptr<const ReadState> state = CurrentState();
+    // If another one is active, somebody has sealed this call's. Else nobody has sealed any since
+    // the wait began, and the room that it found is still there.
+    if (state->active.log_number == last_log && state->active.table->entries() > 0) {
+      AIDB_RETURN_IF_ERROR(Seal(WriteDeadline()));
+    }
   }
-  return WaitFlushed(CurrentState()->active.log_number, 0);
+  return WaitFlushed(last_log + 1, 0);
 }
 
 }  // namespace aidb::lsm

@@ -1,6 +1,10 @@
 // What the engine does while its background work fails: bounds, what it says, and that it heals.
 
+#include <algorithm>
+#include <atomic>
 #include <string>
+#include <thread>
+#include <vector>
 
 #include <gtest/gtest.h>
 
@@ -196,6 +200,26 @@ TEST_F(EngineTroubleTest, Level0StaysBoundedWhileCompactionFails) {
   EXPECT_LT(Level0Runs(), limit);
   EXPECT_EQ(Get("before") + Get("after"), "vw");
   for (uint64_t i = 0; i + 1 < written; ++i) ASSERT_EQ(Get(Key(i)), value) << i;
+}
+
+TEST_F(EngineTroubleTest, ManyFlushesAtOnceSealNoMoreThanTwoMemtables) {
+  ASSERT_OK(Open());
+  std::atomic<bool> writing{true};
+  std::vector<std::thread> threads;
+  // Whenever there is room again for one sealed memtable, all of them find it.
+  for (int t = 0; t < 8; ++t) {
+    threads.emplace_back([&] {
+      while (writing) EXPECT_OK(engine_->Flush());
+    });
+  }
+  threads.emplace_back([&] {
+    for (uint64_t i = 0; i < 3'000; ++i) EXPECT_OK(Put(Key(i), "v"));
+    writing = false;
+  });
+  uint64_t most = 0;
+  while (writing) most = std::max(most, engine_->Stats().memtable_count);
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_LE(most, 3u) << "one active and two sealed";
 }
 
 TEST_F(EngineTroubleTest, ARefusedEditLeavesNoTables) {
