@@ -45,6 +45,11 @@ MemoryPlan MemoryPlan::For(const kv::Options& options) {
   return plan;
 }
 
+uint64_t MemoryPlan::BudgetFor(uint64_t sealed_bytes) const {
+  const uint64_t usual = 3 * write_buffer_bytes;
+  return sealed_bytes <= usual ? usual : memtable_bytes;
+}
+
 Status MemoryPlan::Check(const kv::Options& options) const {
   const uint64_t rest = options.memory_bytes / kRestPart;
   const uint64_t parts = ring_bytes + memtable_bytes + cache_bytes + rest;

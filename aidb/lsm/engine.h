@@ -73,6 +73,9 @@ struct MemoryPlan {
   uint64_t cache_bytes = 0;
 
   static MemoryPlan For(const kv::Options& options);
+  // What sealed memtables of so many bytes are measured against: three write buffers, as no more
+  // of the usual size are sealed, or all there is once a large batch is among them.
+  uint64_t BudgetFor(uint64_t sealed_bytes) const;
   // kInvalidArgument naming the options that ask for more than memory_bytes, and the way out.
   Status Check(const kv::Options& options) const;
 };

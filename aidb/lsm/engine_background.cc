@@ -310,7 +310,7 @@ void Engine::UpdateBacklog() {
   backlog.runs_over_trigger = runs > trigger ? runs - trigger : 0;
   backlog.debt_bytes = picker_.DebtBytes(*state->version);
   backlog.memtable_bytes = SealedBytes(*state);
-  backlog.memtable_budget_bytes = 3 * memory_.write_buffer_bytes;
+  backlog.memtable_budget_bytes = memory_.BudgetFor(backlog.memtable_bytes);
   controller_.SetBacklog(backlog);
 }
 

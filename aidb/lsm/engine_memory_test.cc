@@ -15,6 +15,8 @@ constexpr uint64_t kMiB = uint64_t{1} << 20;
 
 class EngineMemoryTest : public EngineTest {
  protected:
+  void TearDown() override { files_.Heal(); }
+
   // All that the plan shares out, with what the memtables really take.
   uint64_t MemoryInUse() {
     const MemoryPlan plan = MemoryPlan::For(options_);
@@ -61,6 +63,18 @@ TEST_F(EngineMemoryTest, LargeBatchesWaitUntilTheMemtablesLeaveRoom) {
     EXPECT_LE(MemoryInUse(), options_.memory_bytes) << i;
   }
   EXPECT_EQ(Get(Key(7)), value);
+}
+
+TEST_F(EngineMemoryTest, ALargeBatchThatHasRoomIsNoMorePressureThanFullMemory) {
+  ASSERT_OK(Open());
+  files_.HoldMatching(io::CallKind::kOpen, ".sst");
+  ASSERT_GT(options_.batch_bytes_max, 10 * options_.write_buffer_bytes);
+  ASSERT_OK(Put("large", std::string(options_.batch_bytes_max / 2, 'v')));
+  ASSERT_OK(Put("next", "v"));  // Seals the large one.
+  ASSERT_EQ(engine_->Stats().memtable_count, 2u);
+  EXPECT_EQ(engine_->Stats().write_pressure_reason, "memtables");
+  EXPECT_LE(engine_->Stats().write_pressure, 1);
+  files_.Heal();
 }
 
 TEST_F(EngineMemoryTest, ABatchOfManySmallOperationsIsHeldOrRefused) {
