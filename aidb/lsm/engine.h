@@ -84,8 +84,13 @@ struct MemoryPlan {
 struct HandleCore {
   HandleCore(io::FileSystem& files, const std::string& directory, uint64_t cache_bytes,
              size_t tables_max)
-      : blocks(cache_bytes), tables(files, directory, blocks, tables_max) {}
+      : files(files),
+        tables_max(tables_max),
+        blocks(cache_bytes),
+        tables(files, directory, blocks, tables_max) {}
 
+  io::FileSystem& files;  // Outlives the engine, unlike its guard.
+  const size_t tables_max;
   BlockCache blocks;
   TableCache tables;
   SnapshotList snapshots;
@@ -195,12 +200,16 @@ class Engine final : public kv::Store, public kv::ConditionalWriter, private jou
   void RemoveSpilled();
   Status ContinueManifest(ManifestFound found) AIDB_EXCLUDES(manifest_mu_);
   Status OpenReadOnly(const ManifestFound& found, OpenReport& report);
+  void ShrinkCache();
   Status BuildVersion(const ManifestState& state);
   Status CheckTablesPresent(const ManifestState& state) const;
   Status StartJournal(const journal::RecoveryFloor& floor, OpenReport& report);
   Status Replay(uint64_t log_number, Sequence first, uint32_t count, std::string_view operations);
   Status MakeReplayRoom(uint64_t log_number, uint32_t count, uint64_t bytes);
+  Status CountReplayed(const kv::WriteBatch::Operation& operation);
+  static bool HasRoom(Memtable& memtable, uint32_t count, uint64_t bytes);
   void SealReplayed(uint64_t log_number);
+  void ReplaceReplayed(uint64_t log_number, const MemtableOptions& options);
   Status Spill(uint64_t log_number, const MemtableOptions& next);
   Status RemoveOrphans(OpenReport& report);
   void StartBackground();
@@ -242,7 +251,7 @@ class Engine final : public kv::Store, public kv::ConditionalWriter, private jou
   const std::string directory_;
   const kv::Options options_;
   const MemoryPlan memory_;
-  const std::shared_ptr<HandleCore> core_;
+  std::shared_ptr<HandleCore> core_;  // The same from the end of Open on.
   const std::shared_ptr<UnusedTables> unused_;
   const LogFraming framing_;
   const CompactionShape shape_;
@@ -251,7 +260,8 @@ class Engine final : public kv::Store, public kv::ConditionalWriter, private jou
   std::unique_ptr<io::DirectoryLock> lock_;
   std::unique_ptr<journal::Journal> journal_;  // Null when read-only.
   Sequence read_only_sequence_{};
-  uint64_t replayed_log_ = 0;  // During open: where the last record came from.
+  uint64_t replayed_log_ = 0;    // During open: where the last record came from.
+  uint64_t replayed_bytes_ = 0;  // During open: what the records of all entries take.
   // During open, once memory did not suffice: tables of what was replayed, which no manifest
   // names yet.
   std::optional<VersionEdit> spilled_;

@@ -1,10 +1,14 @@
 // That the engine stays within memory_bytes: large batches, options that ask for more, logs that
 // an engine with more memory wrote.
 
+#include <algorithm>
+#include <bit>
 #include <string>
+#include <utility>
 
 #include <gtest/gtest.h>
 
+#include "aidb/base/random.h"
 #include "aidb/lsm/engine_for_test.h"
 
 namespace aidb::lsm {
@@ -162,6 +166,92 @@ TEST_F(EngineMemoryTest, ReadOnlyRefusesALogThatItCannotHold) {
   ASSERT_OK(Open());
   EXPECT_EQ(Get(Key(59'999)), Key(59'999));
 }
+
+// Below `bound`, small numbers as likely as large ones.
+uint64_t Skewed(Rng& rng, uint64_t bound) {
+  return rng.Below(std::min(bound, uint64_t{1} << rng.Below(std::bit_width(bound) + 1)));
+}
+
+// What was written until the memtables took no more.
+struct Filling {
+  uint64_t batches = 0;
+  uint64_t keys = 0;
+};
+
+// Options, sizes of batches and of values by lot; half of the seeds have them all alike.
+class EngineReadOnlyTest : public EngineMemoryTest, public ::testing::WithParamInterface<uint64_t> {
+ protected:
+  void ChooseOptions(Rng& rng) {
+    options_.memory_bytes = rng.Between(1, 4) * kMiB;
+    options_.cache_bytes = rng.OneIn(2) ? 0 : 64 * kKiB;
+    options_.batch_bytes_max = options_.memory_bytes / (rng.OneIn(2) ? 4 : 32);
+    options_.write_buffer_bytes = options_.memory_bytes / rng.Between(4, 32);
+  }
+  // Its keys and values; none twice.
+  kv::WriteBatch NextBatch(Rng& rng, bool alike, uint64_t keys_before) {
+    const uint64_t size = alike ? size_ : Skewed(rng, options_.batch_bytes_max - 100);
+    const uint64_t operations = alike ? operations_ : Skewed(rng, 3000) + 1;
+    kv::WriteBatch batch;
+    for (uint64_t i = 0; i < operations; ++i) {
+      const std::string value(size / operations, 'v');
+      if (i > 0 && batch.size_bytes() + value.size() + 100 > options_.batch_bytes_max) break;
+      batch.Put(Key((keys_before + i) * 7919 % 10'000'019), value);
+    }
+    return batch;
+  }
+  // Writes, while no table can be written, until there is no room any more.
+  Filling Fill(Rng& rng) {
+    const bool alike = rng.OneIn(2);
+    size_ = Skewed(rng, options_.batch_bytes_max - 100);
+    operations_ = rng.OneIn(2) ? 1 : Skewed(rng, 1000) + 1;
+    files_.FailMatching(io::CallKind::kWrite, ".sst", 1, {.repeat = io::FaultRepeat::kForEver});
+    Filling filling;
+    for (int refused = 0; refused < 8;) {
+      kv::WriteBatch batch = NextBatch(rng, alike, filling.keys);
+      const uint64_t count = batch.count();
+      const Status status = engine_->Write(std::move(batch), {}).status();
+      if (status.ok()) {
+        ++filling.batches;
+        filling.keys += count;
+      } else {
+        ++refused;
+      }
+    }
+    return filling;
+  }
+
+  uint64_t size_ = 0;
+  uint64_t operations_ = 0;
+};
+
+TEST_P(EngineReadOnlyTest, OpensWhatWasClosedUnderTheSameOptions) {
+  Rng rng(GetParam());
+  ChooseOptions(rng);
+  ASSERT_OK(Open());
+  for (uint64_t i = 0; i < 300; ++i) ASSERT_OK(Put("table" + Key(i), std::string(1000, 't')));
+  ASSERT_OK(engine_->Flush());
+  ASSERT_OK(engine_->Close());
+  options_.write_wait_ms = 20;
+  ASSERT_OK(Open());
+  const Filling filling = Fill(rng);
+  EXPECT_GT(filling.keys, 0u);
+  const uint64_t memtable_bytes = engine_->Stats().memtable_bytes;
+  ASSERT_OK(engine_->Close());
+  options_.mode = kv::StoreMode::kReadOnly;
+  ASSERT_OK(Open()) << filling.batches << " batches with " << filling.keys << " keys filled "
+                    << memtable_bytes << " of " << options_.memory_bytes << " bytes";
+  files_.Heal();
+  EXPECT_EQ(report_.log_records, filling.keys);
+  EXPECT_LE(engine_->Stats().memtable_count, 6u);
+  for (uint64_t i = 0; i < filling.keys; ++i) {
+    ASSERT_NE(Get(Key(i * 7919 % 10'000'019)), "absent") << i;
+  }
+  for (uint64_t i = 0; i < 300; ++i) ASSERT_EQ(Get("table" + Key(i)).size(), 1000u) << i;
+  const kv::StoreStats stats = engine_->Stats();
+  EXPECT_LE(stats.memtable_bytes + stats.cache_bytes, options_.memory_bytes);
+}
+
+INSTANTIATE_TEST_SUITE_P(Seeds, EngineReadOnlyTest, ::testing::Range(uint64_t{1}, uint64_t{31}));
 
 TEST_F(EngineMemoryTest, ReplaysABatchThatTheNewOptionsWouldRefuse) {
   options_.memory_bytes = 32 * kMiB;

@@ -13,6 +13,7 @@
 #include "aidb/journal/replay.h"
 #include "aidb/lsm/engine.h"
 #include "aidb/lsm/merging_cursor.h"
+#include "aidb/lsm/record.h"
 
 namespace aidb::lsm {
 namespace {
@@ -174,7 +175,18 @@ Status Engine::OpenReadOnly(const ManifestFound& found, OpenReport& report) {
                                               }));
   read_only_sequence_ = Sequence{ToNumber(next) - 1};
   report.log_records = ToNumber(next) - ToNumber(floor.first_id);
+  ShrinkCache();
   return {};
+}
+
+// There is no log ring. What the memtables take beyond its share and theirs, the cache gives.
+void Engine::ShrinkCache() {
+  const std::shared_ptr<const ReadState> state = CurrentState();
+  const uint64_t taken = SealedBytes(*state) + state->active.table->memory_bytes();
+  const uint64_t shared = memory_.ring_bytes + memory_.memtable_bytes + memory_.cache_bytes;
+  const uint64_t left = shared - std::min(shared, taken);
+  if (left >= memory_.cache_bytes) return;
+  core_ = std::make_shared<HandleCore>(core_->files, directory_, left, core_->tables_max);
 }
 
 Status Engine::BuildVersion(const ManifestState& manifest) {
@@ -274,6 +286,7 @@ Status Engine::Replay(uint64_t log_number, Sequence first, uint32_t count,
     }
     if (!operation) return {};
     if (AIDB_CANARY_HIT(kHalfBatch) && i > 0) continue;
+    AIDB_RETURN_IF_ERROR(CountReplayed(*operation));
     memtable.Add({.key = operation->key,
                   .value = operation->value,
                   .sequence = first + i,
@@ -281,12 +294,30 @@ Status Engine::Replay(uint64_t log_number, Sequence first, uint32_t count,
   }
 }
 
+// Counts the records alone, which took as much in the memtables of the engine that wrote them:
+// what an engine with these options has closed is never refused, however much more it takes here.
+Status Engine::CountReplayed(const kv::WriteBatch::Operation& operation) {
+  replayed_bytes_ += Record::Bytes(operation.key.size(), operation.value.size());
+  if (options_.mode != kv::StoreMode::kReadOnly) return {};
+  if (replayed_bytes_ <= memory_.memtable_bytes) return {};
+  return ResourceExhausted("the log holds more than the " + std::to_string(memory_.memtable_bytes) +
+                           " bytes that memtables may take, and a store opened read-only writes "
+                           "no tables; raise write_buffer_bytes with memory_bytes, or open it "
+                           "for writing once");
+}
+
+bool Engine::HasRoom(Memtable& memtable, uint32_t count, uint64_t bytes) {
+  MutexLock lock(memtable.write_mutex());
+  return memtable.Fits(bytes, 0, count);
+}
+
 // Logs were rolled where memtables were sealed, so a memtable is ended between two logs once it
 // is half full: the new ones come out like the old.
 //
 // An engine with more memory may have left more than the memtables of this one hold. Then all
 // that was replayed so far goes to a table, and what comes goes the same way, to the end: so no
-// log is half in tables, and one edit names them all once recovery has ended.
+// log is half in tables, and one edit names them all once recovery has ended. Opened read-only, it
+// begins one more memtable instead.
 Status Engine::MakeReplayRoom(uint64_t log_number, uint32_t count, uint64_t bytes) {
   const bool next_log = replayed_log_ != log_number;
   replayed_log_ = log_number;
@@ -298,27 +329,31 @@ Status Engine::MakeReplayRoom(uint64_t log_number, uint32_t count, uint64_t byte
     SealReplayed(log_number);
     state = CurrentState();
   }
-  {
-    Memtable& memtable = *state->active.table;
-    MutexLock lock(memtable.write_mutex());
-    if (memtable.Fits(bytes, 0, count)) return {};
-  }
+  if (HasRoom(*state->active.table, count, bytes)) return {};
   // A batch that an engine with more memory took is taken, however large it is.
   const MemtableOptions alone = Memtable::OptionsFor(bytes, count);
+  if (options_.mode == kv::StoreMode::kReadOnly) {
+    SealReplayed(log_number);
+    if (!HasRoom(*CurrentState()->active.table, count, bytes)) ReplaceReplayed(log_number, alone);
+    return {};
+  }
   MemtableOptions next = MemtableOptionsAfter(state->active.table.get());
   next.capacity_bytes = memory_.memtable_bytes;
   if (alone.capacity_bytes > next.capacity_bytes) next = alone;
   return Spill(log_number, next);
 }
 
-// Begins a memtable that may take all that the sealed ones leave.
+// Begins a memtable that may take all that the sealed ones leave; read-only at least half of what
+// they have, so that there are never many.
 void Engine::SealReplayed(uint64_t log_number) {
   const std::shared_ptr<const ReadState> state = CurrentState();
   auto next = std::make_shared<ReadState>(*state);
-  if (state->active.log_number != 0) next->sealed.insert(next->sealed.begin(), state->active);
+  if (state->active.table->entries() > 0) next->sealed.insert(next->sealed.begin(), state->active);
   MemtableOptions options = MemtableOptionsAfter(state->active.table.get());
   // Its index stays that of a usual one: most replays end long before this capacity.
-  const uint64_t left = memory_.memtable_bytes - SealedBytes(*next);
+  const uint64_t taken = SealedBytes(*next);
+  uint64_t left = memory_.memtable_bytes - std::min(memory_.memtable_bytes, taken);
+  if (options_.mode == kv::StoreMode::kReadOnly) left = std::max(left, taken / 2);
   options.expected_entry_bytes *= std::max<uint64_t>(1, left / options.capacity_bytes);
   options.capacity_bytes = left;
   next->active = {.table = std::make_shared<Memtable>(options), .log_number = log_number};
@@ -326,14 +361,15 @@ void Engine::SealReplayed(uint64_t log_number) {
   current_ = std::move(next);
 }
 
+// Puts another memtable in the place of the active one, which is empty.
+void Engine::ReplaceReplayed(uint64_t log_number, const MemtableOptions& options) {
+  auto next = std::make_shared<ReadState>(*CurrentState());
+  next->active = {.table = std::make_shared<Memtable>(options), .log_number = log_number};
+  MutexLock lock(state_mu_);
+  current_ = std::move(next);
+}
+
 Status Engine::Spill(uint64_t log_number, const MemtableOptions& next) {
-  if (options_.mode == kv::StoreMode::kReadOnly) {
-    return ResourceExhausted("the log holds more than the " +
-                             std::to_string(memory_.memtable_bytes) +
-                             " bytes that memtables may take, and a store opened read-only "
-                             "writes no tables; raise write_buffer_bytes with memory_bytes, or "
-                             "open it for writing once");
-  }
   const std::shared_ptr<const ReadState> state = CurrentState();
   std::vector<LoggedMemtable> memtables = state->sealed;
   memtables.insert(memtables.begin(), state->active);
