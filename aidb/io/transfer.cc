@@ -15,6 +15,10 @@ std::string At(std::string_view verb, const File& file, uint64_t offset) {
   return std::string(verb) + " " + std::string(file.path()) + " " + AtOffset(offset);
 }
 
+std::string TemporaryOf(std::string_view directory, std::string_view name) {
+  return JoinPath(directory, name) + ".tmp";
+}
+
 }  // namespace
 
 Result<size_t> ReadUpTo(const File& file, uint64_t offset, std::span<std::byte> out) {
@@ -70,17 +74,23 @@ Result<std::string> ReadWhole(FileSystem& files, std::string_view path, uint64_t
 
 Status ReplaceFile(FileSystem& files, std::string_view directory, std::string_view name,
                    std::string_view content) {
-  const std::string path = JoinPath(directory, name);
-  const std::string temporary = path + ".tmp";
+  AIDB_RETURN_IF_ERROR(WriteReplacement(files, directory, name, content));
+  return RenameReplacement(files, directory, name);
+}
+
+Status WriteReplacement(FileSystem& files, std::string_view directory, std::string_view name,
+                        std::string_view content) {
+  const std::string temporary = TemporaryOf(directory, name);
   AIDB_ASSIGN_OR_RETURN(const bool left_over, files.Exists(temporary));
   if (left_over) AIDB_RETURN_IF_ERROR(files.Remove(temporary));
-  {
-    AIDB_ASSIGN_OR_RETURN(const auto file, files.Open(temporary, OpenMode::kCreateNew));
-    AIDB_RETURN_IF_ERROR(WriteFully(*file, 0, std::as_bytes(std::span(content))));
-    AIDB_RETURN_IF_ERROR(file->SyncAll());
-    AIDB_RETURN_IF_ERROR(file->Close());
-  }
-  AIDB_RETURN_IF_ERROR(files.Rename(temporary, path));
+  AIDB_ASSIGN_OR_RETURN(const auto file, files.Open(temporary, OpenMode::kCreateNew));
+  AIDB_RETURN_IF_ERROR(WriteFully(*file, 0, std::as_bytes(std::span(content))));
+  AIDB_RETURN_IF_ERROR(file->SyncAll());
+  return file->Close();
+}
+
+Status RenameReplacement(FileSystem& files, std::string_view directory, std::string_view name) {
+  AIDB_RETURN_IF_ERROR(files.Rename(TemporaryOf(directory, name), JoinPath(directory, name)));
   if (AIDB_CANARY_HIT(kCurrentNameNotSynced) && name == "CURRENT") return {};
   return files.SyncDirectory(directory);
 }

@@ -28,5 +28,10 @@ Result<std::string> ReadWhole(FileSystem& files, std::string_view path, uint64_t
 // directory. After an error either the old or the new file is there, whole.
 Status ReplaceFile(FileSystem& files, std::string_view directory, std::string_view name,
                    std::string_view content);
+// Its two halves. After an error of the first, `path` is what it was, whatever comes; after one of
+// the second it may be either, and a crash may change which.
+Status WriteReplacement(FileSystem& files, std::string_view directory, std::string_view name,
+                        std::string_view content);
+Status RenameReplacement(FileSystem& files, std::string_view directory, std::string_view name);
 
 }  // namespace aidb::io

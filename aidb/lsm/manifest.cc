@@ -120,10 +120,8 @@ Status Manifest::Replace(ManifestState state) {
     file_.reset();
     return Discard(path, std::move(status).Annotate("write " + path));
   }
-  // M3: write CURRENT.tmp, sync it. M4: rename it to CURRENT. M5: sync the directory.
-  if (Status status = io::ReplaceFile(files_, directory_, kCurrentName,
-                                      CurrentFile{number_, state.uuid}.Encode());
-      !status.ok()) {
+  // M4: rename CURRENT.tmp to CURRENT. M5: sync the directory.
+  if (Status status = io::RenameReplacement(files_, directory_, kCurrentName); !status.ok()) {
     // CURRENT may name either manifest: both stay.
     file_.reset();
     edit_in_doubt_ = true;
@@ -140,7 +138,10 @@ Status Manifest::Prepare(const std::string& path, const ManifestState& state) {
   AIDB_ASSIGN_OR_RETURN(file_, files_.Open(path, io::OpenMode::kCreateNew));
   AIDB_RETURN_IF_ERROR(WriteSnapshot(state));
   // M2: sync the directory, so that CURRENT can name the file.
-  return files_.SyncDirectory(directory_);
+  AIDB_RETURN_IF_ERROR(files_.SyncDirectory(directory_));
+  // M3: write CURRENT.tmp, sync it.
+  return io::WriteReplacement(files_, directory_, kCurrentName,
+                              CurrentFile{number_, state.uuid}.Encode());
 }
 
 Status Manifest::Discard(const std::string& path, Status why) {

@@ -1,6 +1,7 @@
 #include "aidb/lsm/manifest.h"
 
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <gtest/gtest.h>
@@ -246,6 +247,48 @@ TEST(Manifest, KnowsWhetherAnEditThatFailedMayBeFound) {
   };
   EXPECT_FALSE(unsynced.manifest->Append(Adds(unsynced.numbers.Take())).ok());
   EXPECT_TRUE(unsynced.manifest->edit_in_doubt());
+}
+
+// A nearly full disk has no room for CURRENT.tmp. Nothing names the new manifest then.
+TEST(Manifest, LeavesNothingInDoubtThatFailsBeforeCurrentIsRenamed) {
+  for (const std::string_view stops_at : {"create", "write", "sync"}) {
+    Store store;
+    const uint64_t kept = store.AppendTable();
+    const std::string temporary = std::string(stops_at) + " d/CURRENT.tmp";
+    const std::string record = "write " + store.path();
+    store.files.fail = [&](uint64_t, std::string_view what) {
+      return what == record || what == temporary ? ResourceExhausted("full") : Status();
+    };
+    for (int i = 0; i < 3; ++i) {
+      EXPECT_FALSE(store.manifest->Append(Adds(store.numbers.Take())).ok());
+      EXPECT_FALSE(store.manifest->edit_in_doubt()) << temporary;
+      EXPECT_LE(store.files.Paths().size(), 3u) << "CURRENT, CURRENT.tmp and one manifest";
+    }
+    for (uint64_t seed = 0; seed < 40; ++seed) {
+      const auto found = MustRead(*store.files.PowerCut(seed));
+      EXPECT_EQ(found.state.tables.size(), 1u);
+      EXPECT_TRUE(found.state.tables.contains(kept));
+    }
+    store.files.fail = nullptr;
+    store.AppendTable();
+    EXPECT_EQ(store.files.Paths().size(), 2u);
+  }
+  // From the rename on, CURRENT may name either manifest: both stay.
+  for (const std::string_view stops_at : {"rename d/CURRENT.tmp", "sync directory d"}) {
+    Store store;
+    store.AppendTable();
+    bool record_failed = false;
+    bool prepared = false;
+    store.files.fail = [&](uint64_t, std::string_view what) {
+      if (what.starts_with("write") && !std::exchange(record_failed, true)) {
+        return ResourceExhausted("full");
+      }
+      prepared = prepared || what == "sync d/CURRENT.tmp";
+      return prepared && what.starts_with(stops_at) ? IoError("no") : Status();
+    };
+    EXPECT_FALSE(store.manifest->Append(Adds(store.numbers.Take())).ok());
+    EXPECT_TRUE(store.manifest->edit_in_doubt()) << stops_at;
+  }
 }
 
 // What an edit may have become when the world stopped in the middle of it.
