@@ -211,7 +211,8 @@ class Engine final : public kv::Store, public kv::ConditionalWriter, private jou
   void SealReplayed(uint64_t log_number);
   void ReplaceReplayed(uint64_t log_number, const MemtableOptions& options);
   Status Spill(uint64_t log_number, const MemtableOptions& next);
-  Status RemoveOrphans(OpenReport& report);
+  enum class Orphans : bool { kTables, kAll };
+  Status RemoveOrphans(Orphans which, OpenReport& report);
   void StartBackground();
   void StopBackground();
   journal::JournalOptions JournalOptionsFor() const;

@@ -1,7 +1,7 @@
 // Opening and closing the native engine.
 //
-// Open: lock, CURRENT, manifest, tables present, logs replayed into memtables, a new log, a new
-// manifest, orphans removed. Nothing is deleted before the manifest that no longer names it is
+// Open: lock, CURRENT, manifest, tables present, a new manifest, orphan tables removed, logs
+// replayed into memtables, a new log, an edit, all orphans removed. Nothing is deleted before the manifest that no longer names it is
 // durable; every step can be interrupted and repeated.
 
 #include <algorithm>
@@ -105,7 +105,7 @@ Status Engine::OpenNew(OpenReport& report) {
     MutexLock lock(manifest_mu_);
     AIDB_RETURN_IF_ERROR(manifest_->Append(edit));
   }
-  AIDB_RETURN_IF_ERROR(RemoveOrphans(report));
+  AIDB_RETURN_IF_ERROR(RemoveOrphans(Orphans::kAll, report));
   StartBackground();
   return {};
 }
@@ -120,21 +120,22 @@ Status Engine::OpenExisting(ManifestFound found, OpenReport& report) {
                                           found.state.clean_shutdown->size_bytes};
   }
   // After a kill the newest edit may be in the page cache alone. Recovery goes by it, and makes
-  // logs durable without those below the floor: so the manifest must be durable first.
-  const bool clean = found.state.clean_shutdown.has_value();
-  if (!clean) AIDB_RETURN_IF_ERROR(ContinueManifest(std::move(found)));
+  // logs durable without those below the floor: so the manifest must be durable first. It keeps
+  // the mark of an orderly close.
+  AIDB_RETURN_IF_ERROR(ContinueManifest(std::move(found)));
+  // What earlier opens spilled and did not come to name, before this one may spill as much again.
+  AIDB_RETURN_IF_ERROR(RemoveOrphans(Orphans::kTables, report));
   if (Status status = StartJournal(floor, report); !status.ok()) {
     RemoveSpilled();
     return status;
   }
-  if (clean) AIDB_RETURN_IF_ERROR(ContinueManifest(std::move(found)));
   const std::shared_ptr<const ReadState> state = CurrentState();
   VersionEdit edit = std::exchange(spilled_, {}).value_or(VersionEdit());
   edit.log_floor =
       state->sealed.empty() ? state->active.log_number : state->sealed.back().log_number;
   AIDB_RETURN_IF_ERROR(InstallEdit(edit, nullptr));
   UpdateBacklog();
-  AIDB_RETURN_IF_ERROR(RemoveOrphans(report));
+  AIDB_RETURN_IF_ERROR(RemoveOrphans(Orphans::kAll, report));
   StartBackground();
   return {};
 }
@@ -395,7 +396,8 @@ Status Engine::Spill(uint64_t log_number, const MemtableOptions& next) {
   return {};
 }
 
-Status Engine::RemoveOrphans(OpenReport& report) {
+// No manifest but the one that is written now can come into force: its state is durable.
+Status Engine::RemoveOrphans(Orphans which, OpenReport& report) {
   AIDB_ASSIGN_OR_RETURN(const std::vector<std::string> names, env_.files.List(directory_));
   uint64_t log_floor = 0;
   std::set<uint64_t> tables;
@@ -407,10 +409,10 @@ Status Engine::RemoveOrphans(OpenReport& report) {
   for (const std::string& name : names) {
     const std::optional<FileName> file = ParseFileName(name);
     if (!file) continue;  // Not ours.
-    const bool orphan = (file->kind == FileKind::kTable && !tables.contains(file->number)) ||
-                        (file->kind == FileKind::kLog && file->number < log_floor) ||
-                        file->kind == FileKind::kTemporary;
-    if (!orphan) continue;
+    const bool table = file->kind == FileKind::kTable && !tables.contains(file->number);
+    const bool other = (file->kind == FileKind::kLog && file->number < log_floor) ||
+                       file->kind == FileKind::kTemporary;
+    if (!table && (!other || which == Orphans::kTables)) continue;
     AIDB_RETURN_IF_ERROR(env_.files.Remove(io::JoinPath(directory_, name)));
     ++report.orphans_removed;
   }
