@@ -211,6 +211,7 @@ class Engine final : public kv::Store, public kv::ConditionalWriter, private jou
   void SealReplayed(uint64_t log_number);
   void ReplaceReplayed(uint64_t log_number, const MemtableOptions& options);
   Status Spill(uint64_t log_number, const MemtableOptions& next);
+  Status WriteReplayed();
   enum class Orphans : bool { kTables, kAll };
   Status RemoveOrphans(Orphans which, OpenReport& report);
   void StartBackground();

@@ -1,8 +1,8 @@
 // Opening and closing the native engine.
 //
 // Open: lock, CURRENT, manifest, tables present, a new manifest, orphan tables removed, logs
-// replayed into memtables, a new log, an edit, all orphans removed. Nothing is deleted before the manifest that no longer names it is
-// durable; every step can be interrupted and repeated.
+// replayed into memtables, a new log, an edit, all orphans removed. Nothing is deleted before the
+// manifest that no longer names it is durable; every step can be interrupted and repeated.
 
 #include <algorithm>
 #include <set>
@@ -341,6 +341,7 @@ Status Engine::MakeReplayRoom(uint64_t log_number, uint32_t count, uint64_t byte
   MemtableOptions next = MemtableOptionsAfter(state->active.table.get());
   next.capacity_bytes = memory_.memtable_bytes;
   if (alone.capacity_bytes > next.capacity_bytes) next = alone;
+  state.reset();
   return Spill(log_number, next);
 }
 
@@ -362,7 +363,7 @@ void Engine::SealReplayed(uint64_t log_number) {
   current_ = std::move(next);
 }
 
-// Puts another memtable in the place of the active one, which is empty.
+// Puts another memtable in the place of the active one, which is empty or not there.
 void Engine::ReplaceReplayed(uint64_t log_number, const MemtableOptions& options) {
   auto next = std::make_shared<ReadState>(*CurrentState());
   next->active = {.table = std::make_shared<Memtable>(options), .log_number = log_number};
@@ -370,7 +371,20 @@ void Engine::ReplaceReplayed(uint64_t log_number, const MemtableOptions& options
   current_ = std::move(next);
 }
 
+// The old memtables end before the next one takes memory, unless the caller holds them.
 Status Engine::Spill(uint64_t log_number, const MemtableOptions& next) {
+  AIDB_RETURN_IF_ERROR(WriteReplayed());
+  const auto between = std::make_shared<ReadState>();
+  between->version = CurrentState()->version;
+  {
+    MutexLock lock(state_mu_);
+    current_ = between;
+  }
+  ReplaceReplayed(log_number, next);
+  return {};
+}
+
+Status Engine::WriteReplayed() {
   const std::shared_ptr<const ReadState> state = CurrentState();
   std::vector<LoggedMemtable> memtables = state->sealed;
   memtables.insert(memtables.begin(), state->active);
@@ -388,11 +402,6 @@ Status Engine::Spill(uint64_t log_number, const MemtableOptions& next) {
     spilled_->added.push_back({.level = 0, .run = run, .facts = std::move(facts)});
   }
   if (!memtables.empty()) spilled_->last_sequence = memtables.front().table->highest_sequence();
-  auto after = std::make_shared<ReadState>();
-  after->version = state->version;
-  after->active = {.table = std::make_shared<Memtable>(next), .log_number = log_number};
-  MutexLock lock(state_mu_);
-  current_ = std::move(after);
   return {};
 }
 
