@@ -120,12 +120,18 @@ Status Engine::OpenExisting(ManifestFound found, OpenReport& report) {
                                           found.state.clean_shutdown->size_bytes};
   }
   // After a kill the newest edit may be in the page cache alone. Recovery goes by it, and makes
-  // logs durable without those below the floor: so the manifest must be durable first. It keeps
-  // the mark of an orderly close.
-  AIDB_RETURN_IF_ERROR(ContinueManifest(std::move(found)));
-  // What earlier opens spilled and did not come to name, before this one may spill as much again.
-  AIDB_RETURN_IF_ERROR(RemoveOrphans(Orphans::kTables, report));
-  if (Status status = StartJournal(floor, report); !status.ok()) {
+  // logs durable without those below the floor: so the manifest must be durable first. Behind an
+  // orderly close it is; there the log is looked at first, for an open that is refused, by a
+  // newer format for one, has changed nothing.
+  const bool clean = found.state.clean_shutdown.has_value();
+  if (!clean) {
+    AIDB_RETURN_IF_ERROR(ContinueManifest(std::move(found)));
+    // What earlier opens spilled and did not come to name, before this one spills as much again.
+    AIDB_RETURN_IF_ERROR(RemoveOrphans(Orphans::kTables, report));
+  }
+  Status status = StartJournal(floor, report);
+  if (status.ok() && clean) status = ContinueManifest(std::move(found));
+  if (!status.ok()) {
     RemoveSpilled();
     return status;
   }
