@@ -91,10 +91,23 @@ class TableCheck {
       return table_.Damaged(partition.child.offset,
                             Corruption("index partition does not begin with its key in the root"));
     }
+    const uint64_t deletes_before = deletes_;
+    const uint64_t entries_before = entries_;
     for (size_t child = 0; child < children.entries(); ++child) {
       AIDB_ASSIGN_OR_RETURN(const IndexEntry entry, table_.ChildAt(i, children, child));
+      if (child == 0 &&
+          (entry.exact != partition.exact || entry.continued != partition.continued)) {
+        return table_.Damaged(partition.child.offset,
+                              Corruption("index partition does not begin as the root says"));
+      }
       const Status status = CheckDataBlock(entry, children.KeyAt(child));
       if (!status.ok()) return table_.Lost(status, i, &children, child);
+    }
+    const uint64_t entries = entries_ - entries_before;
+    if (partition.delete_share != ((deletes_ - deletes_before) * 255 + entries - 1) / entries) {
+      return table_.Damaged(partition.child.offset,
+                            Corruption("index partition has another share of deletes than the "
+                                       "root says"));
     }
     return {};
   }
