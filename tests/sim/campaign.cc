@@ -83,7 +83,7 @@ void Tally::Add(const Tally& other) {
 
 void Campaign::Mix(uint64_t word) { tally_.hash = Blend(tally_.hash, word); }
 
-Campaign::Floor Campaign::FloorNow(const Scene& scene) const {
+Campaign::Floor Campaign::FloorNow(const Scene& scene) {
   const auto& [world, plan, history, workload] = scene;
   Floor floor{.after_kill = history.acknowledged(), .after_cut = history.durable()};
   if (plan.options.sync_interval_ms > 0) {
@@ -94,6 +94,10 @@ Campaign::Floor Campaign::FloorNow(const Scene& scene) const {
                                 std::min(world.scheduler().PeekNow(), workload.unwatched_since()))
                           : history.DurableWithinSpan(bound);
   }
+  // Nothing but the process has what the kernel could not write and has dropped.
+  const bool private_ring = plan.world.files.region_support == io::RegionSupport::kRefused;
+  sync_failed_ = sync_failed_ || world.files().sync_has_failed();
+  if (private_ring && sync_failed_) floor.after_kill = std::min(floor.after_kill, floor.after_cut);
   return floor;
 }
 
@@ -119,6 +123,7 @@ std::optional<Failure> Campaign::RunSeed(uint64_t seed, const Limits& limits,
   Plan plan = Plan::Draw(seed, limits);
   plan.world.stacks = &stacks_;
   failure_.reset();
+  sync_failed_ = false;
   ++tally_.seeds;
   History history(plan.keys);
   SimDisk disk;

@@ -109,7 +109,7 @@ class Campaign {
                                         const Origin& origin, Rng& rng);
   std::optional<std::string> RecoverAgain(const Plan& plan, io::SimDisk disk, const Verdict& before,
                                           uint64_t seed);
-  Floor FloorNow(const Scene& scene) const;
+  Floor FloorNow(const Scene& scene);
   void Mix(uint64_t word);
 
   void Show(io::SimWorld& world, int depth, const io::SimOperation& operation) const;
@@ -119,6 +119,7 @@ class Campaign {
   io::FiberStackPool stacks_;
   Tally tally_;
   std::optional<Failure> failure_;
+  bool sync_failed_ = false;  // In the seed at hand.
 };
 
 // The line that repeats a failure.

@@ -65,6 +65,8 @@ class SimFileSystem final : public FileSystem {
   // What the code did that no code of ours may do, in order: a sync after a failed sync, a
   // rename across directories, a handle used after Close.
   const std::vector<std::string>& rule_violations() const { return violations_; }
+  // Whether the sync of anything has failed: the cache may have dropped what it covered.
+  bool sync_has_failed() const { return !failed_.empty(); }
 
   Result<std::unique_ptr<File>> Open(std::string_view path, OpenMode mode) override;
   Result<bool> Exists(std::string_view path) const override;
