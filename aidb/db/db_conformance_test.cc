@@ -62,6 +62,7 @@ class DbSubject final : public kv::Subject {
     options.backend = backend_;
     return options;
   }
+  io::Executor& executor() override { return world_.env().executor; }
 
  private:
   const Backend backend_;

@@ -5,6 +5,7 @@
 #include <string_view>
 
 #include "aidb/base/result.h"
+#include "aidb/io/executor.h"
 #include "aidb/kv/conditional_writer.h"
 #include "aidb/kv/options.h"
 #include "aidb/kv/store.h"
@@ -32,6 +33,8 @@ class Subject {
   // Options for Open; tests change batch_bytes_max and mode. Must allow 2 MiB for both
   // batch_bytes_max and a batch, and 32 MiB of data.
   virtual Options options() const = 0;
+  // Runs the threads of tests that need several.
+  virtual io::Executor& executor() = 0;
   // Ends the store without Close, as SIGKILL would.
   virtual void Kill(OpenedStore opened) { opened.store.reset(); }
 };

@@ -1,7 +1,6 @@
 // Visibility, MultiGet, snapshots, values.
 
 #include <string>
-#include <thread>
 
 #include <gtest/gtest.h>
 
@@ -42,7 +41,7 @@ void AWriteIsSeenByEveryLaterReadOnAnyThread(Subject& subject) {
   for (int i = 0; i < 100; ++i) {
     trial.Put("k", std::to_string(i));
     std::optional<std::string> seen;
-    std::thread([&] { seen = trial.Get("k"); }).join();
+    trial.Start([&] { seen = trial.Get("k"); })->Join();
     EXPECT_EQ(seen, std::to_string(i));
   }
 }

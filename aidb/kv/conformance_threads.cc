@@ -2,8 +2,9 @@
 
 #include <algorithm>
 #include <atomic>
+#include <memory>
 #include <string>
-#include <thread>
+#include <vector>
 
 #include <gtest/gtest.h>
 
@@ -19,23 +20,23 @@ constexpr int kRounds = 300;
 // Runs `writer(i)` on four threads and, until they are done, `reader(i)` again and again on four
 // more: each reader at least once.
 template <typename Writer, typename Reader>
-void RunTogether(Writer writer, Reader reader) {
+void RunTogether(Trial& trial, Writer writer, Reader reader) {
   std::atomic<int> writers_left = kWriters;
-  std::vector<std::thread> threads;
+  std::vector<std::unique_ptr<io::Task>> threads;
   for (int i = 0; i < kWriters; ++i) {
-    threads.emplace_back([&, i] {
+    threads.push_back(trial.Start([&, i] {
       writer(i);
       --writers_left;
-    });
+    }));
   }
   for (int i = 0; i < kReaders; ++i) {
-    threads.emplace_back([&, i] {
+    threads.push_back(trial.Start([&, i] {
       do {
         reader(i);
       } while (writers_left > 0);
-    });
+    }));
   }
-  for (std::thread& thread : threads) thread.join();
+  for (const auto& thread : threads) thread->Join();
 }
 
 void BatchesBecomeVisibleWhole(Subject& subject) {
@@ -49,6 +50,7 @@ void BatchesBecomeVisibleWhole(Subject& subject) {
   write_all("start");
   std::atomic<int> torn = 0;
   RunTogether(
+      trial,
       [&](int i) {
         for (int round = 0; round < kRounds; ++round) {
           write_all(std::to_string(i) + "." + std::to_string(round));
@@ -75,6 +77,7 @@ void ConcurrentBatchesGetSequencesWithoutGapOrOverlap(Subject& subject) {
   constexpr uint64_t kOperations = 3;
   std::vector<Sequence> last[kWriters];
   RunTogether(
+      trial,
       [&](int i) {
         for (int round = 0; round < kRounds; ++round) {
           WriteBatch batch;
@@ -103,6 +106,7 @@ void WritesBecomeVisibleInSequenceOrder(Subject& subject) {
     return text ? std::stoi(*text) : -1;
   };
   RunTogether(
+      trial,
       [&](int i) {
         for (int round = 0; round < kRounds; ++round) {
           trial.Put("first" + std::to_string(i), std::to_string(round));
@@ -122,6 +126,7 @@ void SnapshotsTakenDuringWritesRepeat(Subject& subject) {
   Trial trial(subject);
   std::atomic<int> changed = 0;
   RunTogether(
+      trial,
       [&](int i) {
         for (int round = 0; round < kRounds; ++round) {
           const std::string key = NumberedKey((round * 7 + i) % 40);
@@ -151,27 +156,27 @@ void CloseWaitsForCallsInProgressAndRefusesTheRest(Subject& subject) {
     if (status.code() != StatusCode::kUnavailable) ++wrong;
     return true;
   };
-  std::vector<std::thread> threads;
+  std::vector<std::unique_ptr<io::Task>> threads;
   for (int i = 0; i < kWriters; ++i) {
-    threads.emplace_back([&, i] {
+    threads.push_back(trial.Start([&, i] {
       while (true) {
         const std::string next = std::to_string(acknowledged[i] + 1);
         const auto written = trial.store().Write(PutBatch("w" + std::to_string(i), next), {});
         if (refused(written.status())) return;
         ++acknowledged[i];
       }
-    });
-    threads.emplace_back([&, i] {
+    }));
+    threads.push_back(trial.Start([&, i] {
       while (!refused(trial.store().Get("w" + std::to_string(i), {}).status())) {
         Iterator iterator = trial.store().Scan({});
         while (iterator.Valid()) iterator.Next();
         refused(iterator.status());
       }
-    });
+    }));
   }
-  while (acknowledged[0] < 50 || acknowledged[kWriters - 1] < 50) std::this_thread::yield();
+  while (acknowledged[0] < 50 || acknowledged[kWriters - 1] < 50) trial.Get("w0");
   EXPECT_TRUE(trial.store().Close().ok());
-  for (std::thread& thread : threads) thread.join();
+  for (const auto& thread : threads) thread->Join();
   EXPECT_EQ(wrong, 0);
 }
 
@@ -180,6 +185,7 @@ void ConcurrentConditionalIncrementsAreNotLost(Subject& subject) {
   trial.Put("counter", "0");
   constexpr int kIncrements = 50;
   RunTogether(
+      trial,
       [&](int) {
         for (int done = 0; done < kIncrements;) {
           const Snapshot snapshot = trial.store().TakeSnapshot();

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -23,6 +24,10 @@ class Trial {
   Trial(Subject& subject, const Options& options);
 
   Subject& subject() { return subject_; }
+  // A thread beside this one, until it is joined or destroyed.
+  std::unique_ptr<io::Task> Start(std::function<void()> body) {
+    return subject_.executor().Start("conformance", std::move(body));
+  }
   Store& store() { return *opened_.store; }
   ConditionalWriter& conditional() { return *opened_.conditional; }
 

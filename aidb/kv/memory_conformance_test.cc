@@ -6,6 +6,7 @@
 
 #include <gtest/gtest.h>
 
+#include "aidb/io/posix/posix_env.h"
 #include "aidb/kv/conformance.h"
 #include "aidb/kv/memory_store.h"
 #include "aidb/kv/model_test_driver.h"
@@ -24,6 +25,10 @@ class MemorySubject final : public Subject {
     return OpenedStore{.store = std::move(store), .conditional = conditional};
   }
   Options options() const override { return {}; }
+  io::Executor& executor() override { return world_.env().executor; }
+
+ private:
+  io::PosixEnv world_;
 };
 
 [[maybe_unused]] const bool kRegistered =
@@ -78,6 +83,10 @@ class ForgetfulSubject final : public Subject {
     return OpenedStore{.store = std::make_unique<ForgetfulStore>(std::move(store))};
   }
   Options options() const override { return {}; }
+  io::Executor& executor() override { return world_.env().executor; }
+
+ private:
+  io::PosixEnv world_;
 };
 
 TEST(ModelTestDriver, FindsAPlantedBugAndShrinksItToTheStepsItNeeds) {

@@ -28,6 +28,7 @@ class NativeSubject final : public kv::Subject {
     options.sync_interval_ms = 0;
     return options;
   }
+  io::Executor& executor() override { return world_.env().executor; }
 
  private:
   testing::TempDirectory directory_;

@@ -29,6 +29,7 @@ class RocksSubject final : public kv::Subject {
     options.log_bytes = kv::Options().log_bytes;  // RocksDB has no such option.
     return options;
   }
+  io::Executor& executor() override { return posix_.env().executor; }
 
  private:
   testing::TempDirectory directory_;
