@@ -61,7 +61,7 @@ Status MemoryPlan::Check(const kv::Options& options) const {
                          std::to_string(write_buffer_bytes) + ", or 4/3 of batch_bytes_max " +
                          std::to_string(options.batch_bytes_max) + "), cache_bytes " +
                          std::to_string(cache_bytes) + ", iterators and compaction " +
-                         std::to_string(rest) + ". Lower one of these or raise " + "memory_bytes");
+                         std::to_string(rest) + ". Lower one of these or raise memory_bytes");
 }
 
 Engine::Engine(const io::Env& env, std::string directory, const kv::Options& options)
@@ -101,7 +101,7 @@ Instant Engine::WriteDeadline() const {
 }
 
 Status Engine::CheckWritable() const {
-  if (core_->closed.load(std::memory_order_acquire)) return Unavailable("the store is closed");
+  if (core_->closed.load(std::memory_order_acquire)) return Closed();
   if (options_.mode == kv::StoreMode::kReadOnly) {
     return Unavailable("the store was opened read-only; open it in another mode to write");
   }
@@ -125,7 +125,7 @@ void Engine::Delay(uint64_t bytes) {
 
 Result<Sequence> Engine::Write(kv::WriteBatch batch, const kv::WriteOptions& options) {
   const CallPass pass(calls_);
-  if (!pass) return Unavailable("the store is closed");
+  if (!pass) return Closed();
   AIDB_RETURN_IF_ERROR(CheckWritable());
   AIDB_RETURN_IF_ERROR(batch.Validate(options_.batch_bytes_max));
   if (batch.empty()) return Sequence{ToNumber(journal_->published_id())};
@@ -255,7 +255,7 @@ Status Engine::WaitForFlush(const ReadState& seen, Instant deadline) {
   if (flush_trouble_.code() == StatusCode::kResourceExhausted) return flush_trouble_;
   const bool level0_full = Level0Full(seen);
   if (level0_full && !compaction_trouble_.ok()) return Level0Trouble(seen);
-  if (core_->closed.load(std::memory_order_acquire)) return Unavailable("the store is closed");
+  if (core_->closed.load(std::memory_order_acquire)) return Closed();
   if (progress_cv_.WaitUntil(work_mu_, deadline)) return {};
   if (level0_full) return Level0Trouble(seen);
   return ResourceExhausted(
@@ -286,7 +286,7 @@ Status Engine::Seal(Instant deadline) {
 
 Status Engine::Sync() {
   const CallPass pass(calls_);
-  if (!pass) return Unavailable("the store is closed");
+  if (!pass) return Closed();
   if (journal_ == nullptr) return {};  // Read-only: everything is on the disk.
   return journal_->Flush(Instant::Never());
 }
@@ -304,14 +304,14 @@ Status Engine::WaitFlushed(uint64_t floor, size_t sealed_max) {
     // The background tries again; whoever waited learns why it takes longer.
     if (!flush_trouble_.ok()) return flush_trouble_;
     if (!compaction_trouble_.ok() && Level0Full(*state)) return Level0Trouble(*state);
-    if (core_->closed.load(std::memory_order_acquire)) return Unavailable("the store is closed");
+    if (core_->closed.load(std::memory_order_acquire)) return Closed();
     progress_cv_.Wait(work_mu_);
   }
 }
 
 Status Engine::Flush() {
   const CallPass pass(calls_);
-  if (!pass) return Unavailable("the store is closed");
+  if (!pass) return Closed();
   if (journal_ == nullptr) return {};  // Read-only: what the log holds stays there.
   AIDB_RETURN_IF_ERROR(CheckWritable());
   const uint64_t last_log = CurrentState()->active.log_number;

@@ -46,6 +46,9 @@
 
 namespace aidb::lsm {
 
+// What every call on a closed store gives.
+inline Status Closed() { return Unavailable("the store is closed"); }
+
 // Numbers of tables that nobody needs any more, waiting to be deleted. Outlives the engine with
 // the last iterator.
 class UnusedTables {

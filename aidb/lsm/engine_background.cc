@@ -222,7 +222,7 @@ Status Engine::WaitForCompaction() {
   while (true) {
     if (!failure_.ok()) return failure_;
     if (!compaction_trouble_.ok()) return compaction_trouble_;
-    if (Stopping()) return Unavailable("the store is closed");
+    if (Stopping()) return Closed();
     const bool idle =
         jobs_running_ == 0 && !picker_.Pick(*CurrentState()->version, pointers_, busy_tables_);
     if (idle) return {};

@@ -14,8 +14,6 @@ namespace {
 
 constexpr size_t kKeyCharactersShown = 64;
 
-Status Closed() { return Unavailable("the store is closed"); }
-
 // One run of a version, for LevelCursor.
 //
 // Lifetime: borrows both.
