@@ -4,6 +4,7 @@
 #include <memory>
 #include <optional>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include <gtest/gtest.h>
@@ -74,6 +75,67 @@ TEST(CallGate, MayGoOnceItHasWaited) {
     }
     for (std::thread& caller : callers) caller.join();
   }
+}
+
+TEST(CallGate, WaitsForThoseInsideHoweverManyComeMeanwhile) {
+  CallGate gate;
+  gate.WaitForThoseInside();  // Nobody.
+  std::optional<CallPass> inside(std::in_place, gate);
+  std::atomic<bool> waited = false;
+  std::thread waiter([&] {
+    gate.WaitForThoseInside();
+    waited = true;
+  });
+  // One call after the other, each there before the last has gone: never is nobody inside.
+  auto newcomer = std::make_unique<CallPass>(gate);
+  const auto pass_on = [&] {
+    auto next = std::make_unique<CallPass>(gate);
+    newcomer = std::move(next);
+  };
+  for (int i = 0; i < 1000; ++i) pass_on();
+  EXPECT_FALSE(waited);
+  inside.reset();
+  while (!waited) pass_on();
+  waiter.join();
+  newcomer.reset();
+  EXPECT_TRUE(CallPass(gate));
+}
+
+// What a reader looks at is freed under it if a grace period ends too early, or if a reader that
+// comes in behind it does not see the new value.
+TEST(CallGate, NobodyInsideLooksAtWhatWasReplacedBeforeAWait) {
+  constexpr int kReaders = 3;
+  constexpr int kRounds = 3000;
+  CallGate gate;
+  struct Value {
+    std::atomic<bool> alive = true;
+  };
+  std::vector<std::unique_ptr<Value>> values;  // Never freed: a test must not crash to fail.
+  values.push_back(std::make_unique<Value>());
+  std::atomic<Value*> newest = values.back().get();
+  std::atomic<bool> stop = false;
+  std::atomic<int> dead_seen = 0;
+  std::vector<std::thread> readers;
+  for (int i = 0; i < kReaders; ++i) {
+    readers.emplace_back([&] {
+      while (!stop) {
+        const CallPass pass(gate);
+        const Value* value = newest.load(std::memory_order_acquire);
+        for (int look = 0; look < 3; ++look) {
+          if (!value->alive.load(std::memory_order_relaxed)) ++dead_seen;
+        }
+      }
+    });
+  }
+  for (int round = 0; round < kRounds; ++round) {
+    values.push_back(std::make_unique<Value>());
+    Value* before = newest.exchange(values.back().get(), std::memory_order_release);
+    gate.WaitForThoseInside();
+    before->alive.store(false, std::memory_order_relaxed);
+  }
+  stop = true;
+  for (std::thread& reader : readers) reader.join();
+  EXPECT_EQ(dead_seen, 0);
 }
 
 }  // namespace
