@@ -394,7 +394,7 @@ std::vector<Result<std::optional<PinnedValue>>> MemoryStore::MultiGet(
   }
   for (const Value& value : *values) {
     std::optional<PinnedValue> answer;
-    if (value != nullptr) answer.emplace(std::string_view(*value), value);
+    if (value != nullptr) answer.emplace(std::string_view(*value), ValuePin::Keep(value));
     answers.emplace_back(std::move(answer));
   }
   return answers;

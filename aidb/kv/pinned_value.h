@@ -7,6 +7,35 @@
 
 namespace aidb::kv {
 
+// Keeps alive what a value lies in, until it is destroyed.
+//
+// Thread safety: a move-only value.
+class ValuePin {
+ public:
+  ValuePin() = default;
+  // Calls `release(object)` once, on whichever thread.
+  ValuePin(void* object, void (*release)(void*)) : object_(object), release_(release) {}
+  // Keeps a reference.
+  static ValuePin Keep(std::shared_ptr<const void> shared) {
+    return {new std::shared_ptr<const void>(std::move(shared)),
+            [](void* object) { delete static_cast<std::shared_ptr<const void>*>(object); }};
+  }
+  ValuePin(ValuePin&& other) noexcept
+      : object_(std::exchange(other.object_, nullptr)), release_(other.release_) {}
+  ValuePin& operator=(ValuePin&& other) noexcept {
+    std::swap(object_, other.object_);
+    std::swap(release_, other.release_);
+    return *this;
+  }
+  ~ValuePin() {
+    if (object_ != nullptr) release_(object_);
+  }
+
+ private:
+  void* object_ = nullptr;
+  void (*release_)(void*) = nullptr;
+};
+
 // A value as Get returns it: it keeps alive what holds its bytes (a cache frame, a memtable) or
 // owns a copy. May outlive the store.
 //
@@ -17,8 +46,7 @@ class PinnedValue {
   // Owns a copy.
   explicit PinnedValue(std::string bytes) : copy_(std::move(bytes)), owns_copy_(true) {}
   // `bytes` lives as long as `pin`.
-  PinnedValue(std::string_view bytes, std::shared_ptr<const void> pin)
-      : bytes_(bytes), pin_(std::move(pin)) {}
+  PinnedValue(std::string_view bytes, ValuePin pin) : bytes_(bytes), pin_(std::move(pin)) {}
 
   PinnedValue(PinnedValue&&) noexcept = default;
   PinnedValue& operator=(PinnedValue&&) noexcept = default;
@@ -30,7 +58,7 @@ class PinnedValue {
 
  private:
   std::string_view bytes_;
-  std::shared_ptr<const void> pin_;
+  ValuePin pin_;
   std::string copy_;
   bool owns_copy_ = false;
 };

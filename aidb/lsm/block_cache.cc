@@ -13,7 +13,6 @@ namespace {
 constexpr size_t kShardsMax = 16;
 constexpr uint64_t kShardBytesMin = uint64_t{512} << 10;  // Smaller caches have fewer shards.
 constexpr uint64_t kBlockBytesTypical = 4096;             // Sizes the hash table and the ghosts.
-constexpr uint8_t kUsesMax = 3;                           // Two bits.
 // Frames looked at for one that may go, under the lock. Where all of these are pinned or were used
 // lately, the new block stays out; the next one goes on from there.
 constexpr int kEvictStepsMax = 256;
@@ -24,27 +23,6 @@ uint64_t HashOf(BlockKey key) {
   hash ^= hash >> 29;
   hash *= 0xBF58476D1CE4E5B9;
   return hash ^ hash >> 32;
-}
-
-// What a BlockRef really points into: the block, and the count of living bytes it belongs to.
-struct Resident {
-  Resident(Block b, std::shared_ptr<std::atomic<uint64_t>> total)
-      : block(std::move(b)), bytes(block.memory_bytes()), living(std::move(total)) {
-    living->fetch_add(bytes, std::memory_order_relaxed);
-  }
-  ~Resident() { living->fetch_sub(bytes, std::memory_order_relaxed); }
-  Resident(const Resident&) = delete;
-  Resident& operator=(const Resident&) = delete;
-
-  const Block block;
-  const uint64_t bytes;
-  const std::shared_ptr<std::atomic<uint64_t>> living;
-};
-
-BlockRef MakeResident(Block block, const std::shared_ptr<std::atomic<uint64_t>>& living) {
-  auto resident = std::make_shared<const Resident>(std::move(block), living);
-  const Block* inner = &resident->block;
-  return {std::move(resident), inner};
 }
 
 }  // namespace
@@ -58,31 +36,43 @@ Result<Block> Block::Parse(BlockKind kind, BlockBuffer bytes) {
   } else {
     AIDB_ASSIGN_OR_RETURN(block.entries_, EntryBlock::Parse(kind, block.bytes_));
   }
+  if (kind == BlockKind::kIndex) {
+    block.hints_ = std::make_unique<BlockHint[]>(block.entries_.entries());
+  }
   return block;
+}
+
+void BlockFrame::Fill(Block filling) {
+  block = std::move(filling);
+  bytes = block.memory_bytes();
+  hits.store(0, std::memory_order_relaxed);
+  uses.store(0, std::memory_order_relaxed);
+  living->fetch_add(bytes, std::memory_order_relaxed);
+}
+
+void BlockFrame::Empty() {
+  living->fetch_sub(std::exchange(bytes, 0), std::memory_order_relaxed);
+  block = Block();
 }
 
 // One lock's worth of the cache: frames in a slab, a chained hash table over them, two FIFO
 // queues and the ghosts.
 class BlockCache::Shard {
  public:
-  explicit Shard(uint64_t capacity);
+  Shard(uint64_t capacity, std::shared_ptr<std::atomic<uint64_t>> living);
+  ~Shard();
+  Shard(const Shard&) = delete;
+  Shard& operator=(const Shard&) = delete;
 
-  BlockRef Lookup(BlockKey key, uint64_t hash, BlockKind kind, CacheTouch touch) AIDB_EXCLUDES(mu_);
-  BlockRef Insert(BlockKey key, uint64_t hash, BlockRef block) AIDB_EXCLUDES(mu_);
+  BlockRef Lookup(BlockKey key, uint64_t hash, BlockKind kind, CacheTouch touch,
+                  const BlockHint& hint) AIDB_EXCLUDES(mu_);
+  // Leaves `block` as it is and returns null where there is no room for it.
+  BlockRef Insert(BlockKey key, uint64_t hash, Block& block, const BlockHint& hint)
+      AIDB_EXCLUDES(mu_);
   void AddTo(BlockCacheStats& stats) const AIDB_EXCLUDES(mu_);
 
  private:
-  struct Frame {
-    BlockKey key;
-    BlockRef block;  // Null: the frame is free.
-    uint64_t hash;
-    uint32_t charge;  // In units of 64 bytes.
-    uint32_t chain;   // Next in the bucket, or next free.
-    uint32_t older;   // Neighbours in its queue.
-    uint32_t newer;
-    uint8_t uses;
-    bool in_main;
-  };
+  using Frame = BlockFrame;
   struct Queue {
     uint32_t oldest = kNone;
     uint32_t newest = kNone;
@@ -94,10 +84,9 @@ class BlockCache::Shard {
     uint32_t born = 0;  // Value of ghosts_born_ when it came.
   };
   static constexpr uint64_t kChargeUnit = 64;
-  // What a kept block costs beside itself: its frame, its Resident, its share of hash table and
-  // ghosts.
+  // What a kept block costs beside itself: its frame, its share of hash table and ghosts.
   static constexpr uint64_t kFrameBytes =
-      sizeof(Frame) + sizeof(Resident) - sizeof(Block) + 16 + sizeof(uint32_t) + sizeof(Ghost);
+      sizeof(Frame) - sizeof(Block) + sizeof(Frame*) + sizeof(uint32_t) + sizeof(Ghost);
 
   static uint64_t BytesOf(const Frame& frame) { return frame.charge * kChargeUnit; }
 
@@ -109,16 +98,21 @@ class BlockCache::Shard {
   // Takes the oldest of the queue out or gives it another round; true when it was freed.
   bool StepSmall() AIDB_REQUIRES(mu_);
   bool StepMain() AIDB_REQUIRES(mu_);
-  void FreeFrame(uint32_t at) AIDB_REQUIRES(mu_);
+  // Takes the frame from the cache; false when somebody uses it.
+  bool Retire(uint32_t at) AIDB_REQUIRES(mu_);
+  // A pin of a live frame that cannot go meanwhile.
+  BlockRef Pin(Frame& frame, const BlockHint& hint) AIDB_REQUIRES(mu_);
   void RememberGhost(uint64_t hash) AIDB_REQUIRES(mu_);
   bool ForgetGhost(uint64_t hash) AIDB_REQUIRES(mu_);
 
   const uint64_t capacity_;
   const uint64_t small_capacity_;
+  const std::shared_ptr<std::atomic<uint64_t>> living_;
 
   mutable Mutex mu_;
   std::vector<uint32_t> buckets_ AIDB_GUARDED_BY(mu_);
-  std::vector<Frame> frames_ AIDB_GUARDED_BY(mu_);
+  // One reference each. None is freed before the cache: hints point to them.
+  std::vector<Frame*> frames_ AIDB_GUARDED_BY(mu_);
   uint32_t free_ AIDB_GUARDED_BY(mu_) = kNone;
   Queue small_ AIDB_GUARDED_BY(mu_);
   Queue main_ AIDB_GUARDED_BY(mu_);
@@ -127,69 +121,83 @@ class BlockCache::Shard {
   BlockCacheStats counts_ AIDB_GUARDED_BY(mu_);
 };
 
-BlockCache::Shard::Shard(uint64_t capacity) : capacity_(capacity), small_capacity_(capacity / 10) {
+BlockCache::Shard::Shard(uint64_t capacity, std::shared_ptr<std::atomic<uint64_t>> living)
+    : capacity_(capacity), small_capacity_(capacity / 10), living_(std::move(living)) {
   const uint64_t slots = std::bit_ceil(std::max<uint64_t>(16, capacity / kBlockBytesTypical));
   buckets_.assign(slots, kNone);
   ghosts_.resize(slots);
 }
 
+BlockCache::Shard::~Shard() {
+  const MutexLock lock(mu_);
+  for (Frame* frame : frames_) {
+    frame->state.fetch_and(~Frame::kLive, std::memory_order_relaxed);
+    frame->Unpin();
+  }
+}
+
 uint32_t BlockCache::Shard::Find(BlockKey key, uint64_t hash) const {
   uint32_t at = buckets_[hash & (buckets_.size() - 1)];
-  while (at != kNone && frames_[at].key != key) at = frames_[at].chain;
+  while (at != kNone && frames_[at]->key != key) at = frames_[at]->chain;
   return at;
 }
 
-BlockRef BlockCache::Shard::Lookup(BlockKey key, uint64_t hash, BlockKind kind, CacheTouch touch) {
+BlockRef BlockCache::Shard::Pin(Frame& frame, const BlockHint& hint) {
+  frame.state.fetch_add(1, std::memory_order_relaxed);  // The lock orders the rest.
+  hint.Set(&frame);
+  return BlockRef(&frame);
+}
+
+BlockRef BlockCache::Shard::Lookup(BlockKey key, uint64_t hash, BlockKind kind, CacheTouch touch,
+                                   const BlockHint& hint) {
   const MutexLock lock(mu_);
   const uint32_t at = Find(key, hash);
   if (at == kNone) {
     ++counts_.misses[static_cast<size_t>(kind)];
     return nullptr;
   }
-  Frame& frame = frames_[at];
-  ++counts_.hits[static_cast<size_t>(kind)];
-  if (touch == CacheTouch::kRemember && frame.uses < kUsesMax) ++frame.uses;
-  return frame.block;
+  Touch(*frames_[at], touch);
+  return Pin(*frames_[at], hint);
 }
 
-BlockRef BlockCache::Shard::Insert(BlockKey key, uint64_t hash, BlockRef block) {
+BlockRef BlockCache::Shard::Insert(BlockKey key, uint64_t hash, Block& block,
+                                   const BlockHint& hint) {
   const uint64_t bytes =
-      (block->memory_bytes() + kFrameBytes + kChargeUnit - 1) / kChargeUnit * kChargeUnit;
-  if (bytes > capacity_ / 2) return block;
+      (block.memory_bytes() + kFrameBytes + kChargeUnit - 1) / kChargeUnit * kChargeUnit;
+  if (bytes > capacity_ / 2) return nullptr;
   const MutexLock lock(mu_);
-  if (const uint32_t at = Find(key, hash); at != kNone) return frames_[at].block;
+  if (const uint32_t at = Find(key, hash); at != kNone) return Pin(*frames_[at], hint);
   while (small_.bytes + main_.bytes + bytes > capacity_) {
-    if (!EvictOne()) return block;
+    if (!EvictOne()) return nullptr;
   }
   uint32_t at = free_;
   if (at == kNone) {
     at = static_cast<uint32_t>(frames_.size());
-    frames_.emplace_back();
+    frames_.push_back(new Frame(living_));
   } else {
-    free_ = frames_[at].chain;
+    free_ = frames_[at]->chain;
   }
   uint32_t& bucket = buckets_[hash & (buckets_.size() - 1)];
-  const bool known = ForgetGhost(hash);
-  Frame& frame = frames_[at];
-  frame = {.key = key,
-           .block = block,
-           .hash = hash,
-           .charge = static_cast<uint32_t>(bytes / kChargeUnit),
-           .chain = bucket,
-           .older = kNone,
-           .newer = kNone,
-           .uses = 0,
-           .in_main = known || block->kind() != BlockKind::kData};
+  Frame& frame = *frames_[at];
+  // Who follows an old hint may pin it meanwhile, but looks no further at one that is not live.
+  frame.key = key;
+  frame.in_main = ForgetGhost(hash) || block.kind() != BlockKind::kData;
+  frame.Fill(std::move(block));
+  frame.hash = hash;
+  frame.charge = static_cast<uint32_t>(bytes / kChargeUnit);
+  frame.chain = bucket;
   bucket = at;
   Push(frame.in_main ? main_ : small_, at);
-  return block;
+  // Release pairs with the acquire of who follows a hint.
+  frame.state.fetch_or(Frame::kLive, std::memory_order_release);
+  return Pin(frame, hint);
 }
 
 void BlockCache::Shard::Push(Queue& queue, uint32_t at) {
-  Frame& frame = frames_[at];
+  Frame& frame = *frames_[at];
   frame.older = queue.newest;
   frame.newer = kNone;
-  if (queue.newest != kNone) frames_[queue.newest].newer = at;
+  if (queue.newest != kNone) frames_[queue.newest]->newer = at;
   queue.newest = at;
   if (queue.oldest == kNone) queue.oldest = at;
   queue.bytes += BytesOf(frame);
@@ -197,9 +205,9 @@ void BlockCache::Shard::Push(Queue& queue, uint32_t at) {
 }
 
 void BlockCache::Shard::Unlink(Queue& queue, uint32_t at) {
-  Frame& frame = frames_[at];
-  (frame.older == kNone ? queue.oldest : frames_[frame.older].newer) = frame.newer;
-  (frame.newer == kNone ? queue.newest : frames_[frame.newer].older) = frame.older;
+  const Frame& frame = *frames_[at];
+  (frame.older == kNone ? queue.oldest : frames_[frame.older]->newer) = frame.newer;
+  (frame.newer == kNone ? queue.newest : frames_[frame.newer]->older) = frame.older;
   queue.bytes -= BytesOf(frame);
   --queue.frames;
 }
@@ -215,42 +223,45 @@ bool BlockCache::Shard::EvictOne() {
 
 bool BlockCache::Shard::StepSmall() {
   const uint32_t at = small_.oldest;
-  Frame& frame = frames_[at];
+  Frame& frame = *frames_[at];
   Unlink(small_, at);
-  // Nobody else can take a pin meanwhile: that needs this shard's lock.
-  if (frame.uses > 1 || frame.block.use_count() > 1) {
-    frame.uses = 0;
-    frame.in_main = true;
-    Push(main_, at);
-    return false;
+  const uint64_t hash = frame.hash;
+  if (frame.uses.load(std::memory_order_relaxed) <= 1 && Retire(at)) {
+    RememberGhost(hash);
+    return true;
   }
-  RememberGhost(frame.hash);
-  FreeFrame(at);
-  return true;
+  frame.uses.store(0, std::memory_order_relaxed);
+  frame.in_main = true;
+  Push(main_, at);
+  return false;
 }
 
 bool BlockCache::Shard::StepMain() {
   const uint32_t at = main_.oldest;
-  Frame& frame = frames_[at];
+  Frame& frame = *frames_[at];
   Unlink(main_, at);
-  if (frame.uses > 0 || frame.block.use_count() > 1) {
-    if (frame.uses > 0) --frame.uses;
-    Push(main_, at);
-    return false;
-  }
-  FreeFrame(at);
-  return true;
+  const uint8_t uses = frame.uses.load(std::memory_order_relaxed);
+  if (uses == 0 && Retire(at)) return true;
+  if (uses > 0) frame.uses.store(uses - 1, std::memory_order_relaxed);
+  Push(main_, at);
+  return false;
 }
 
-void BlockCache::Shard::FreeFrame(uint32_t at) {
-  Frame& frame = frames_[at];
-  ++counts_.evictions[static_cast<size_t>(frame.block->kind())];
+bool BlockCache::Shard::Retire(uint32_t at) {
+  Frame& frame = *frames_[at];
+  // Only the cache's own reference is left. Acquire pairs with the release of Unpin.
+  uint64_t unused = Frame::kLive | 1;
+  if (!frame.state.compare_exchange_strong(unused, 1, std::memory_order_acquire)) return false;
+  const auto kind = static_cast<size_t>(frame.block.kind());
+  ++counts_.evictions[kind];
+  counts_.hits[kind] += frame.hits.load(std::memory_order_relaxed);
   uint32_t* link = &buckets_[frame.hash & (buckets_.size() - 1)];
-  while (*link != at) link = &frames_[*link].chain;
+  while (*link != at) link = &frames_[*link]->chain;
   *link = frame.chain;
-  frame.block.reset();
+  frame.Empty();
   frame.chain = free_;
   free_ = at;
+  return true;
 }
 
 void BlockCache::Shard::RememberGhost(uint64_t hash) {
@@ -276,8 +287,12 @@ void BlockCache::Shard::AddTo(BlockCacheStats& stats) const {
   }
   stats.blocks += small_.frames + main_.frames;
   stats.cached_bytes += small_.bytes + main_.bytes;
-  for (const Frame& frame : frames_) {
-    if (frame.block != nullptr && frame.block.use_count() > 1) stats.pinned_bytes += BytesOf(frame);
+  for (const Frame* frame : frames_) {
+    const uint64_t state = frame->state.load(std::memory_order_relaxed);
+    if ((state & Frame::kLive) == 0) continue;
+    const auto kind = static_cast<size_t>(frame->block.kind());
+    stats.hits[kind] += frame->hits.load(std::memory_order_relaxed);
+    if ((state & Frame::kReferences) > 1) stats.pinned_bytes += BytesOf(*frame);
   }
 }
 
@@ -287,7 +302,7 @@ BlockCache::BlockCache(uint64_t capacity_bytes)
   const size_t count =
       std::bit_floor(std::clamp<uint64_t>(capacity_ / kShardBytesMin, 1, kShardsMax));
   for (size_t i = 0; i < count; ++i) {
-    shards_.push_back(std::make_unique<Shard>(capacity_ / count));
+    shards_.push_back(std::make_unique<Shard>(capacity_ / count, resident_));
   }
 }
 
@@ -297,20 +312,27 @@ BlockCache::Shard& BlockCache::ShardOf(uint64_t hash) const {
   return *shards_[(hash >> 60) & (shards_.size() - 1)];
 }
 
-BlockRef BlockCache::Lookup(BlockKey key, BlockKind kind, CacheTouch touch) {
+BlockRef BlockCache::LookUpHash(BlockKey key, BlockKind kind, CacheTouch touch,
+                                const BlockHint& hint) {
   if (shards_.empty()) return nullptr;
   const uint64_t hash = HashOf(key);
-  return ShardOf(hash).Lookup(key, hash, kind, touch);
+  return ShardOf(hash).Lookup(key, hash, kind, touch, hint);
 }
 
-BlockRef BlockCache::Insert(BlockKey key, Block block) {
-  BlockRef made = MakePrivate(std::move(block));
-  if (shards_.empty()) return made;
-  const uint64_t hash = HashOf(key);
-  return ShardOf(hash).Insert(key, hash, std::move(made));
+BlockRef BlockCache::Insert(BlockKey key, Block block, const BlockHint& hint) {
+  if (!shards_.empty()) {
+    const uint64_t hash = HashOf(key);
+    BlockRef kept = ShardOf(hash).Insert(key, hash, block, hint);
+    if (kept != nullptr) return kept;
+  }
+  return MakePrivate(std::move(block));
 }
 
-BlockRef BlockCache::MakePrivate(Block block) { return MakeResident(std::move(block), resident_); }
+BlockRef BlockCache::MakePrivate(Block block) {
+  auto* const frame = new BlockFrame(resident_);
+  frame->Fill(std::move(block));
+  return BlockRef(frame);
+}
 
 BlockCacheStats BlockCache::Stats() const {
   BlockCacheStats stats;

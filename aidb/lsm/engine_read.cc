@@ -79,6 +79,13 @@ class HandleCursor final : public kv::Cursor {
   bool ended_ = false;
 };
 
+// A copy of a small value costs less than a count that all readers of the memtable share.
+kv::PinnedValue PinInMemtable(std::string_view value, const std::shared_ptr<Memtable>& memtable) {
+  constexpr size_t kCopiedBytesMax = 1024;
+  if (value.size() <= kCopiedBytesMax) return kv::PinnedValue(std::string(value));
+  return {value, kv::ValuePin::Keep(memtable)};
+}
+
 }  // namespace
 
 class Engine::SnapshotHandle final : public kv::SnapshotState {
@@ -132,7 +139,7 @@ Result<std::optional<Engine::Found>> Engine::Find(const ReadState& state, std::s
   const auto in_memtable = [&](const LoggedMemtable& memtable) -> std::optional<Found> {
     const std::optional<Memtable::Found> hit = memtable.table->Get(key, at);
     if (!hit) return std::nullopt;
-    return Found{hit->kind, hit->sequence, kv::PinnedValue(hit->value, memtable.table)};
+    return Found{hit->kind, hit->sequence, PinInMemtable(hit->value, memtable.table)};
   };
   if (auto found = in_memtable(state.active)) return found;
   for (const LoggedMemtable& memtable : state.sealed) {

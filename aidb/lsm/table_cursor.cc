@@ -16,8 +16,8 @@ bool TableCursor::Fail(Status why) {
 bool TableCursor::LoadPartition(size_t partition) {
   if (partition == partition_) return true;
   child_ = kNowhere;
-  auto index = table_->Fetch(BlockKind::kIndex, table_->root_entries_[partition].child, fill_,
-                             nullptr, nullptr);
+  auto index = table_->Fetch(BlockKind::kIndex, table_->root_entries_[partition].child,
+                             table_->root_hints_[partition].index, fill_, nullptr, nullptr);
   if (!index.ok()) return Fail(table_->Lost(std::move(index).status(), partition, nullptr, 0));
   index_ = *std::move(index);
   partition_ = partition;
@@ -30,7 +30,8 @@ bool TableCursor::LoadBlock(size_t child) {
   const auto entry = table_->ChildAt(partition_, children, child);
   if (!entry.ok()) return Fail(entry.status());
   ReadAhead* const ahead = fill_ == CacheFill::kPassBy ? &ahead_ : nullptr;
-  auto block = table_->Fetch(BlockKind::kData, entry->child, fill_, ahead, nullptr);
+  auto block =
+      table_->Fetch(BlockKind::kData, entry->child, index_->hint(child), fill_, ahead, nullptr);
   if (!block.ok()) {
     return Fail(table_->Lost(std::move(block).status(), partition_, &children, child));
   }

@@ -136,6 +136,7 @@ Result<std::shared_ptr<TableReader>> TableReader::Open(std::unique_ptr<io::File>
     }
     table->root_entries_.push_back(*entry);
   }
+  table->root_hints_ = std::make_unique<RootHints[]>(entries.entries());
   return table;
 }
 
@@ -156,8 +157,8 @@ Result<TableFacts> TableReader::ReadFacts(const io::File& file) {
 
 size_t TableReader::memory_bytes() const {
   return sizeof(TableReader) + root_->memory_bytes() +
-         root_entries_.capacity() * sizeof(IndexEntry) + facts_.first_key.capacity() +
-         facts_.last_key.capacity();
+         root_entries_.capacity() * (sizeof(IndexEntry) + sizeof(RootHints)) +
+         facts_.first_key.capacity() + facts_.last_key.capacity();
 }
 
 Result<TableProperties> TableReader::ReadProperties() const {
@@ -190,11 +191,12 @@ Result<Block> TableReader::ReadBlock(BlockKind kind, BlockHandle handle, ReadAhe
   return block;
 }
 
-Result<BlockRef> TableReader::Fetch(BlockKind kind, BlockHandle handle, CacheFill fill,
-                                    ReadAhead* ahead, ReadCounters* counters) const {
+Result<BlockRef> TableReader::Fetch(BlockKind kind, BlockHandle handle, const BlockHint& hint,
+                                    CacheFill fill, ReadAhead* ahead,
+                                    ReadCounters* counters) const {
   const BlockKey key{.table = facts_.number, .offset = handle.offset};
   const auto touch = fill == CacheFill::kFill ? CacheTouch::kRemember : CacheTouch::kPassBy;
-  if (BlockRef cached = cache_.Lookup(key, kind, touch)) {
+  if (BlockRef cached = cache_.Lookup(key, kind, touch, hint); cached != nullptr) {
     if (counters != nullptr) ++counters->cache_hits;
     // Two blocks of one offset would be an index that lies.
     if (cached->kind() == kind) [[likely]]
@@ -206,7 +208,7 @@ Result<BlockRef> TableReader::Fetch(BlockKind kind, BlockHandle handle, CacheFil
     counters->bytes_read += handle.size + kTrailerBytes;
   }
   AIDB_ASSIGN_OR_RETURN(Block block, ReadBlock(kind, handle, ahead));
-  if (fill == CacheFill::kFill) return cache_.Insert(key, std::move(block));
+  if (fill == CacheFill::kFill) return cache_.Insert(key, std::move(block), hint);
   return cache_.MakePrivate(std::move(block));
 }
 
@@ -225,7 +227,8 @@ Result<std::optional<TableReader::Found>> TableReader::Get(std::string_view key,
   if (!first) return std::optional<Found>();
   const uint64_t hash = Hash64(key);
   if (const BlockHandle handle = root_entries_[*first].filter; handle.size != 0) {
-    auto filter = Fetch(BlockKind::kFilter, handle, CacheFill::kFill, nullptr, counters);
+    auto filter = Fetch(BlockKind::kFilter, handle, root_hints_[*first].filter, CacheFill::kFill,
+                        nullptr, counters);
     if (!filter.ok()) return Lost(std::move(filter).status(), *first, nullptr, 0);
     if (!(*filter)->filter().MayContain(hash)) {
       if (counters != nullptr) ++counters->filter_useful;
@@ -233,20 +236,21 @@ Result<std::optional<TableReader::Found>> TableReader::Get(std::string_view key,
     }
   }
   for (size_t partition = *first; partition < partitions(); ++partition) {
-    auto index = Fetch(BlockKind::kIndex, root_entries_[partition].child, CacheFill::kFill, nullptr,
-                       counters);
+    auto index = Fetch(BlockKind::kIndex, root_entries_[partition].child,
+                       root_hints_[partition].index, CacheFill::kFill, nullptr, counters);
     if (!index.ok()) return Lost(std::move(index).status(), partition, nullptr, 0);
     const EntryBlock& children = (*index)->entries();
     size_t i = partition == *first ? ChildOf(children, key).value_or(0) : 0;
     for (; i < children.entries(); ++i) {
       AIDB_ASSIGN_OR_RETURN(const IndexEntry child, ChildAt(partition, children, i));
-      auto block = Fetch(BlockKind::kData, child.child, CacheFill::kFill, nullptr, counters);
+      auto block = Fetch(BlockKind::kData, child.child, (*index)->hint(i), CacheFill::kFill,
+                         nullptr, counters);
       if (!block.ok()) return Lost(std::move(block).status(), partition, &children, i);
       (*block)->entries().PrefetchSearch();
       const EntryBlock::Lookup lookup = (*block)->entries().Find(key, hash, at);
       if (lookup.found) {
         return std::optional(Found{lookup.found->kind, lookup.found->sequence,
-                                   kv::PinnedValue(lookup.found->value, *std::move(block))});
+                                   (*std::move(block)).PinValue(lookup.found->value)});
       }
       if (lookup.goes_on) continue;
       if (counters != nullptr && root_entries_[*first].filter.size != 0) ++counters->filter_false;

@@ -105,9 +105,9 @@ class TableReader : public std::enable_shared_from_this<TableReader> {
       : file_(std::move(file)), facts_(std::move(facts)), cache_(cache) {}
 
   size_t partitions() const { return root_entries_.size(); }
-  // From cache or file.
-  Result<BlockRef> Fetch(BlockKind kind, BlockHandle handle, CacheFill fill, ReadAhead* ahead,
-                         ReadCounters* counters) const;
+  // From cache or file. `hint` is the one kept beside `handle`.
+  Result<BlockRef> Fetch(BlockKind kind, BlockHandle handle, const BlockHint& hint, CacheFill fill,
+                         ReadAhead* ahead, ReadCounters* counters) const;
   // From the file, verified and unpacked. `ahead` may be null.
   Result<Block> ReadBlock(BlockKind kind, BlockHandle handle, ReadAhead* ahead) const;
   // Entry i of the index partition `partition`, checked.
@@ -124,6 +124,11 @@ class TableReader : public std::enable_shared_from_this<TableReader> {
   Footer footer_;
   std::optional<Block> root_;
   std::vector<IndexEntry> root_entries_;  // The root's values, decoded.
+  struct RootHints {
+    BlockHint index;
+    BlockHint filter;
+  };
+  std::unique_ptr<RootHints[]> root_hints_;  // One for each of root_entries_.
 };
 
 }  // namespace aidb::lsm

@@ -51,7 +51,7 @@ Answer ToAnswer(const std::shared_ptr<Core>& core, const rocksdb::Status& status
   } else {
     auto pin = std::make_shared<BlockPin>(core, std::move(slice));
     const std::string_view bytes = pin->slice.ToStringView();
-    value.emplace(bytes, std::move(pin));
+    value.emplace(bytes, kv::ValuePin::Keep(std::move(pin)));
   }
   return value;
 }
