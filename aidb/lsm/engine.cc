@@ -231,19 +231,12 @@ uint64_t Engine::SealedBytes(const ReadState& state) {
   return bytes;
 }
 
-std::shared_ptr<ReadState> Engine::NextState() const {
-  auto next = std::make_shared<ReadState>(*current_);
-  ++next->number;
-  return next;
-}
-
 // A view of the state before misses nothing: what comes now is newer than its sequence.
 void Engine::ReplaceEmptyActive(const MemtableOptions& options) {
-  MutexLock lock(state_mu_);
-  auto next = NextState();
-  next->active.table = std::make_shared<Memtable>(options);
-  active_ = next->active.table.get();
-  current_ = std::move(next);
+  const auto table = std::make_shared<Memtable>(options);
+  active_ = table.get();
+  states_.Change([&](ReadState& next) { next.active.table = table; });
+  states_.ReleaseReplaced();
 }
 
 // Returns when `seen`, whose memtables leave no room, is no longer the state.
@@ -268,16 +261,13 @@ Status Engine::WaitForFlush(const ReadState& seen, Instant deadline) {
 // Ends the active memtable and, with it, the log: a flushed memtable then frees whole logs.
 Status Engine::Seal(Instant deadline) {
   AIDB_ASSIGN_OR_RETURN(const uint64_t log_number, journal_->Roll(deadline));
-  {
-    MutexLock lock(state_mu_);
-    auto next = NextState();
-    next->sealed.insert(next->sealed.begin(), next->active);
-    next->active = {
-        .table = std::make_shared<Memtable>(MemtableOptionsAfter(next->sealed.front().table.get())),
-        .log_number = log_number};
-    active_ = next->active.table.get();
-    current_ = std::move(next);
-  }
+  const auto table = std::make_shared<Memtable>(MemtableOptionsAfter(active_));
+  active_ = table.get();
+  // The state before holds the same memtables: the flush that follows releases it.
+  states_.Change([&](ReadState& next) {
+    next.sealed.insert(next.sealed.begin(), next.active);
+    next.active = {.table = table, .log_number = log_number};
+  });
   UpdateBacklog();
   MutexLock lock(work_mu_);
   work_cv_.NotifyAll();

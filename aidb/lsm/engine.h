@@ -13,7 +13,7 @@
 //   engine_background.cc  flush, compaction, removal of unused files
 //
 // One writer at a time appends to the journal and inserts into the memtable; readers never wait
-// for it. A read takes one ReadState, which holds everything it may look at, and one sequence.
+// for it. A read looks at one ReadState, which holds everything it may look at, and one sequence.
 
 #include <array>
 #include <atomic>
@@ -39,6 +39,7 @@
 #include "aidb/lsm/manifest.h"
 #include "aidb/lsm/memtable.h"
 #include "aidb/lsm/open.h"
+#include "aidb/lsm/read_state.h"
 #include "aidb/lsm/snapshot_list.h"
 #include "aidb/lsm/table_cache.h"
 #include "aidb/lsm/table_writer.h"
@@ -100,20 +101,6 @@ struct HandleCore {
   std::atomic<bool> closed{false};
 };
 
-// A memtable and the first log that holds its entries.
-struct LoggedMemtable {
-  std::shared_ptr<Memtable> table;
-  uint64_t log_number = 0;
-};
-
-// Everything a read may look at. Immutable but for what the writer adds to `active`.
-struct ReadState {
-  uint64_t number = 0;  // Each state has a larger one than the state before.
-  LoggedMemtable active;
-  std::vector<LoggedMemtable> sealed;  // Newest first.
-  std::shared_ptr<const Version> version;
-};
-
 // See kv::Store for the contract.
 //
 // Thread safety: any thread may call any method.
@@ -148,9 +135,10 @@ class Engine final : public kv::Store, public kv::ConditionalWriter, private jou
   // merge them.
   static constexpr uint64_t kLevel0RunsOverMax = Controller::kRunsMax;
 
-  // One read: what it looks at and where it stands.
+  // One read: what it looks at and where it stands. Lives no longer than the call is inside
+  // reads_.
   struct View {
-    std::shared_ptr<const ReadState> state;
+    const ReadState* state = nullptr;
     Sequence sequence{};
   };
   struct Found {
@@ -171,7 +159,6 @@ class Engine final : public kv::Store, public kv::ConditionalWriter, private jou
   Status MakeRoom(const kv::WriteBatch& batch, Instant deadline) AIDB_REQUIRES(write_mu_);
   Status TooLarge(const kv::WriteBatch& batch, uint64_t memory_bytes) const;
   static uint64_t SealedBytes(const ReadState& state);
-  std::shared_ptr<ReadState> NextState() const AIDB_REQUIRES(state_mu_);
   void ReplaceEmptyActive(const MemtableOptions& options) AIDB_REQUIRES(write_mu_);
   Status WaitForFlush(const ReadState& seen, Instant deadline) AIDB_REQUIRES(write_mu_);
   Status Seal(Instant deadline) AIDB_REQUIRES(write_mu_);
@@ -185,7 +172,7 @@ class Engine final : public kv::Store, public kv::ConditionalWriter, private jou
 
   // engine_read.cc
   Result<View> TakeView(const kv::Snapshot* snapshot) const;
-  std::shared_ptr<const ReadState> CurrentState() const AIDB_EXCLUDES(state_mu_);
+  std::shared_ptr<const ReadState> CurrentState() const { return states_.Share(); }
   Sequence VisibleSequence() const;
   Result<std::optional<Found>> Find(const ReadState& state, std::string_view key,
                                     Sequence at) const;
@@ -271,19 +258,19 @@ class Engine final : public kv::Store, public kv::ConditionalWriter, private jou
   // names yet.
   std::optional<VersionEdit> spilled_;
 
-  // Calls in progress, but for those that work on a closed store as well.
+  // Calls in progress, but for those that work on a closed store as well: reads, which wait for
+  // nothing but the disk, and the others, which may wait for a flush.
+  mutable CallGate reads_;
   mutable CallGate calls_;
   // Held for all of Close, I/O included: a second Close returns when the first is done.
   Mutex close_mu_;
 
   // Serialises writers. Held across waits for room: whoever comes later would wait as well.
   mutable Mutex write_mu_;
-  // The active memtable of current_, which keeps it: only a writer seals it.
+  // The active memtable of the newest state, which keeps it: only a writer seals it.
   Memtable* active_ AIDB_GUARDED_BY(write_mu_) = nullptr;
 
-  // The newest state. Held for a pointer copy only.
-  mutable Mutex state_mu_;
-  std::shared_ptr<const ReadState> current_ AIDB_GUARDED_BY(state_mu_);
+  ReadStates states_{reads_};
 
   // Serialises edits. Held across the manifest's writes: edits have one order on disk.
   mutable Mutex manifest_mu_;
@@ -292,7 +279,7 @@ class Engine final : public kv::Store, public kv::ConditionalWriter, private jou
   // durable in a manifest without them.
   std::vector<TableFacts> doubtful_ AIDB_GUARDED_BY(manifest_mu_);
 
-  // Background work. Lock order: close_mu_, write_mu_, manifest_mu_, then state_mu_ or work_mu_.
+  // Background work. Lock order: close_mu_, write_mu_, manifest_mu_, work_mu_.
   mutable Mutex work_mu_;
   CondVar work_cv_;      // Work may have appeared, or the engine stops.
   CondVar progress_cv_;  // A job has ended, well or badly.

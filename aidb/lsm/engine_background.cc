@@ -120,6 +120,7 @@ Status Engine::FlushOldest() {
 }
 
 void Engine::AfterJob(uint64_t bytes_written, Instant begin) {
+  states_.ReleaseReplaced();
   const Instant end = env_.clock.Now();
   controller_.Drained(bytes_written, end - begin, end);
   UpdateBacklog();
@@ -243,7 +244,7 @@ void Engine::StopWriting(const std::string& why) {
 Status Engine::InstallEdit(const VersionEdit& edit, const Memtable* flushed) {
   MutexLock lock(manifest_mu_);
   const std::shared_ptr<const Version> before = CurrentState()->version;
-  AIDB_ASSIGN_OR_RETURN(std::shared_ptr<const Version> after, before->Apply(edit));
+  AIDB_ASSIGN_OR_RETURN(const std::shared_ptr<const Version> after, before->Apply(edit));
   if (Status status = manifest_->Append(edit); !status.ok()) {
     KeepOrRemoveAdded(edit);
     status = std::move(status).Annotate("record a change of tables");
@@ -252,13 +253,10 @@ Status Engine::InstallEdit(const VersionEdit& edit, const Memtable* flushed) {
     }
     return status;
   }
-  {
-    MutexLock state_lock(state_mu_);
-    auto next = NextState();
-    next->version = std::move(after);
-    if (flushed != nullptr) next->sealed.pop_back();
-    current_ = std::move(next);
-  }
+  states_.Change([&](ReadState& next) {
+    next.version = after;
+    if (flushed != nullptr) next.sealed.pop_back();
+  });
   before->MarkRemoved(edit);
   RemoveUnnamed(env_.files, directory_, std::exchange(doubtful_, {}));
   return {};

@@ -211,8 +211,7 @@ Status Engine::BuildVersion(const ManifestState& manifest) {
     MutexLock lock(work_mu_);
     pointers_ = manifest.pointers;
   }
-  MutexLock lock(state_mu_);
-  current_ = std::move(state);
+  states_.Reset(std::move(state));
   return {};
 }
 
@@ -268,13 +267,11 @@ Status Engine::StartJournal(const journal::RecoveryFloor& floor, OpenReport& rep
   for (const std::string& note : report.notes) env_.log.Log(LogLevel::kWarning, note);
   if (spilled_) AIDB_RETURN_IF_ERROR(Spill(0, MemtableOptionsAfter(nullptr)));
   MutexLock write_lock(write_mu_);
-  MutexLock lock(state_mu_);
-  active_ = current_->active.table.get();
-  if (current_->active.log_number == 0) {
-    auto next = std::make_shared<ReadState>(*current_);
-    next->active.log_number = opened.active_number;
-    current_ = std::move(next);
-  }
+  states_.Change([&](ReadState& next) {
+    if (next.active.log_number == 0) next.active.log_number = opened.active_number;
+  });
+  states_.ReleaseReplaced();
+  active_ = CurrentState()->active.table.get();
   return {};
 }
 
@@ -354,38 +351,39 @@ Status Engine::MakeReplayRoom(uint64_t log_number, uint32_t count, uint64_t byte
 // Begins a memtable that may take all that the sealed ones leave; read-only at least half of what
 // they have, so that there are never many.
 void Engine::SealReplayed(uint64_t log_number) {
-  const std::shared_ptr<const ReadState> state = CurrentState();
-  auto next = std::make_shared<ReadState>(*state);
-  if (state->active.table->entries() > 0) next->sealed.insert(next->sealed.begin(), state->active);
-  MemtableOptions options = MemtableOptionsAfter(state->active.table.get());
-  // Its index stays that of a usual one: most replays end long before this capacity.
-  const uint64_t taken = SealedBytes(*next);
-  uint64_t left = memory_.memtable_bytes - std::min(memory_.memtable_bytes, taken);
-  if (options_.mode == kv::StoreMode::kReadOnly) left = std::max(left, taken / 2);
-  options.expected_entry_bytes *= std::max<uint64_t>(1, left / options.capacity_bytes);
-  options.capacity_bytes = left;
-  next->active = {.table = std::make_shared<Memtable>(options), .log_number = log_number};
-  MutexLock lock(state_mu_);
-  current_ = std::move(next);
+  states_.Change([&](ReadState& next) {
+    MemtableOptions options = MemtableOptionsAfter(next.active.table.get());
+    if (next.active.table->entries() > 0) next.sealed.insert(next.sealed.begin(), next.active);
+    // Its index stays that of a usual one: most replays end long before this capacity.
+    const uint64_t taken = SealedBytes(next);
+    uint64_t left = memory_.memtable_bytes - std::min(memory_.memtable_bytes, taken);
+    if (options_.mode == kv::StoreMode::kReadOnly) left = std::max(left, taken / 2);
+    options.expected_entry_bytes *= std::max<uint64_t>(1, left / options.capacity_bytes);
+    options.capacity_bytes = left;
+    next.active = {.table = std::make_shared<Memtable>(options), .log_number = log_number};
+  });
+  states_.ReleaseReplaced();
 }
 
 // Puts another memtable in the place of the active one, which is empty or not there.
 void Engine::ReplaceReplayed(uint64_t log_number, const MemtableOptions& options) {
-  auto next = std::make_shared<ReadState>(*CurrentState());
-  next->active = {.table = std::make_shared<Memtable>(options), .log_number = log_number};
-  MutexLock lock(state_mu_);
-  current_ = std::move(next);
+  states_.Change([&](ReadState& next) {
+    next.active = {.table = std::make_shared<Memtable>(options), .log_number = log_number};
+  });
+  states_.ReleaseReplaced();
 }
 
 // The old memtables end before the next one takes memory, unless the caller holds them.
 Status Engine::Spill(uint64_t log_number, const MemtableOptions& next) {
   AIDB_RETURN_IF_ERROR(WriteReplayed());
   const auto between = std::make_shared<ReadState>();
-  between->version = CurrentState()->version;
   {
-    MutexLock lock(state_mu_);
-    current_ = between;
+    const std::shared_ptr<const ReadState> before = CurrentState();
+    between->number = before->number + 1;
+    between->version = before->version;
   }
+  states_.Reset(between);
+  states_.ReleaseReplaced();
   ReplaceReplayed(log_number, next);
   return {};
 }
@@ -459,6 +457,7 @@ Status Engine::Close() {
   if (core_->closed.exchange(true, std::memory_order_acq_rel)) return {};
   StopBackground();  // Wakes the calls that wait for a flush.
   calls_.ShutAndWait();
+  reads_.ShutAndWait();
   Status status;
   if (journal_ != nullptr) {
     auto end = journal_->Close();

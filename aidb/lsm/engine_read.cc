@@ -101,11 +101,6 @@ class Engine::SnapshotHandle final : public kv::SnapshotState {
   const Sequence sequence_;
 };
 
-std::shared_ptr<const ReadState> Engine::CurrentState() const {
-  MutexLock lock(state_mu_);
-  return current_;
-}
-
 Sequence Engine::VisibleSequence() const {
   return journal_ != nullptr ? Sequence{ToNumber(journal_->published_id())} : read_only_sequence_;
 }
@@ -116,16 +111,17 @@ Result<Engine::View> Engine::TakeView(const kv::Snapshot* snapshot) const {
     if (snapshot->state().owner() != core_.get()) {
       return InvalidArgument("the snapshot belongs to another store");
     }
-    view.state = CurrentState();
+    view.state = states_.Newest();
     view.sequence = snapshot->sequence();
     return view;
   }
   // The sequence is read while this state is the newest: were it read before, a flush in between
   // could have dropped the versions it sees; were it read after, a newer memtable could hold
-  // them.
-  MutexLock lock(state_mu_);
-  view.state = current_;
-  view.sequence = VisibleSequence();
+  // them. While the call is inside, no other state can come to lie at the same address.
+  do {
+    view.state = states_.Newest();
+    view.sequence = VisibleSequence();
+  } while (view.state != states_.Newest());
   return view;
 }
 
@@ -175,7 +171,7 @@ Result<std::optional<Engine::Found>> Engine::Find(const ReadState& state, std::s
 
 Result<std::optional<kv::PinnedValue>> Engine::Get(std::string_view key,
                                                    const kv::ReadOptions& options) const {
-  const CallPass pass(calls_);
+  const CallPass pass(reads_);
   if (!pass) return Closed();
   AIDB_ASSIGN_OR_RETURN(const View view, TakeView(options.snapshot));
   counters_.gets.fetch_add(1, std::memory_order_relaxed);
@@ -196,7 +192,7 @@ std::vector<Result<std::optional<kv::PinnedValue>>> Engine::MultiGet(
     refuse_all(kv::MultiGetTooLarge(keys.size()));
     return answers;
   }
-  const CallPass pass(calls_);
+  const CallPass pass(reads_);
   if (!pass) {
     refuse_all(Closed());
     return answers;
@@ -243,7 +239,7 @@ std::unique_ptr<EntryCursor> Engine::NewStateCursor(const ReadState& state,
 }
 
 kv::Iterator Engine::Scan(const kv::ScanOptions& options) const {
-  const CallPass pass(calls_);
+  const CallPass pass(reads_);
   if (!pass) return kv::FailedIterator(Closed());
   const auto view = TakeView(options.snapshot);
   if (!view.ok()) return kv::FailedIterator(view.status());
@@ -254,7 +250,7 @@ kv::Iterator Engine::Scan(const kv::ScanOptions& options) const {
                                 options.fill_cache ? CacheFill::kFill : CacheFill::kPassBy);
   return {std::make_unique<HandleCursor>(std::move(entries), view->sequence,
                                          KeyRange{std::move(range.lower), std::move(range.upper)},
-                                         view->state, core_),
+                                         view->state->shared_from_this(), core_),
           options.order};
 }
 
