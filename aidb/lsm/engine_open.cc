@@ -193,6 +193,7 @@ void Engine::ShrinkCache() {
   const uint64_t shared = memory_.ring_bytes + memory_.memtable_bytes + memory_.cache_bytes;
   const uint64_t left = shared - std::min(shared, taken);
   if (left >= memory_.cache_bytes) return;
+  AIDB_CHECK(core_->tables.size() == 0);  // Or a TableFile could point into the old one.
   core_ = std::make_shared<HandleCore>(core_->files, directory_, left, core_->tables_max);
 }
 

@@ -25,7 +25,7 @@ class RunTables {
   size_t count() const { return run_.tables().size(); }
   size_t IndexFor(std::string_view key) const { return run_.IndexFor(key); }
   Result<std::unique_ptr<EntryCursor>> Open(size_t table) const {
-    AIDB_ASSIGN_OR_RETURN(const auto reader, cache_.Get(run_.tables()[table]->facts()));
+    AIDB_ASSIGN_OR_RETURN(const auto reader, cache_.Open(*run_.tables()[table]));
     return reader->NewCursor(fill_);
   }
 
@@ -145,9 +145,9 @@ Result<std::optional<Engine::Found>> Engine::Find(const ReadState& state, std::s
   std::optional<Found> found;
   Status status;
   state.version->ForEachTableFor(key, [&](int /*level*/, const TableFile& file) {
-    auto reader = core_->tables.Get(file.facts());
+    const auto reader = core_->tables.Open(file);
     if (!reader.ok()) {
-      status = std::move(reader).status();
+      status = reader.status();
       return false;
     }
     auto hit = (*reader)->Get(key, at, &counters);

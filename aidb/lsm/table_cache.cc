@@ -9,7 +9,11 @@ namespace aidb::lsm {
 
 TableCache::TableCache(io::FileSystem& files, std::string directory, BlockCache& blocks,
                        size_t tables_max)
-    : files_(files), directory_(std::move(directory)), blocks_(blocks), tables_max_(tables_max) {
+    : files_(files),
+      directory_(std::move(directory)),
+      blocks_(blocks),
+      tables_max_(tables_max),
+      residents_max_(tables_max - (tables_max + 3) / 4) {
   AIDB_CHECK(tables_max_ >= 1);
 }
 
@@ -39,15 +43,32 @@ Result<std::shared_ptr<const TableReader>> TableCache::Get(const TableFacts& fac
   return opened;
 }
 
+Result<OpenTable> TableCache::OpenSlowly(const TableFile& file) {
+  AIDB_ASSIGN_OR_RETURN(auto reader, Get(file.facts()));
+  const MutexLock lock(mu_);
+  const auto it = slot_of_.find(file.number());
+  if (it == slot_of_.end()) return OpenTable(std::move(reader));  // Displaced already.
+  Slot& slot = slots_[it->second];
+  if (!slot.resident) {
+    if (residents_ == residents_max_) return OpenTable(std::move(reader));
+    slot.resident = true;
+    ++residents_;
+  }
+  file.SetResident(slot.table.get());
+  return OpenTable(slot.table.get());
+}
+
 size_t TableCache::FreeSlot() {
   if (slots_.size() < tables_max_) {
     slots_.emplace_back();
     return slots_.size() - 1;
   }
-  // Ends within two rounds: the first clears every bit.
+  // Ends within two rounds: there is a place for others than residents, and the first round
+  // clears every bit.
   while (true) {
     const size_t at = hand_;
     hand_ = (hand_ + 1) % slots_.size();
+    if (slots_[at].resident) continue;
     if (slots_[at].table == nullptr || !std::exchange(slots_[at].used, false)) return at;
   }
 }
@@ -57,6 +78,7 @@ void TableCache::Evict(uint64_t number) {
   const MutexLock lock(mu_);
   const auto it = slot_of_.find(number);
   if (it == slot_of_.end()) return;
+  if (slots_[it->second].resident) --residents_;
   evicted = std::move(slots_[it->second].table);
   slots_[it->second] = {};
   slot_of_.erase(it);

@@ -433,6 +433,45 @@ TEST(TableCache, KeepsABoundedNumberOfTablesAndReadersInUse) {
   EXPECT_GT(cache.memory_bytes(), 0u);
 }
 
+// So many tables with one entry each, and their files.
+std::vector<std::unique_ptr<const TableFile>> SmallTables(MemoryFiles& files, uint64_t count) {
+  std::vector<std::unique_ptr<const TableFile>> tables;
+  for (uint64_t number = 1; number <= count; ++number) {
+    MemoryFile file{std::string()};
+    TableBuilder builder(file, number, 1, {});
+    AIDB_CHECK(
+        builder.Add({.key = "k", .value = "v", .sequence = Sequence{1}, .kind = OpKind::kPut})
+            .ok());
+    tables.push_back(std::make_unique<TableFile>(*builder.Finish(), TableUnused()));
+    files.contents["db/" + TableName(number)] = std::make_shared<std::string>(file.bytes());
+  }
+  return tables;
+}
+
+TEST(TableCache, KeepsTheFirstTablesOpenUntilTheirFilesGo) {
+  MemoryFiles files;
+  BlockCache blocks(0);
+  const auto tables = SmallTables(files, 6);
+  TableCache cache(files, "db", blocks, 4);
+  for (int round = 0; round < 3; ++round) {
+    for (const auto& table : tables) {
+      const auto open = cache.Open(*table);
+      ASSERT_TRUE(open.ok());
+      EXPECT_EQ((*open)->facts().number, table->number());
+    }
+  }
+  EXPECT_EQ(cache.size(), 4u);
+  for (size_t i = 0; i < tables.size(); ++i) {
+    EXPECT_EQ(tables[i]->resident() != nullptr, i < 3) << i;
+  }
+  // Three once, the other three in turns on one place.
+  EXPECT_EQ(files.opens, 3 + 3 * 3);
+
+  cache.Evict(tables[1]->number());  // Its file goes, and with it its TableFile.
+  ASSERT_TRUE(cache.Open(*tables[5]).ok());
+  EXPECT_NE(tables[5]->resident(), nullptr);
+}
+
 TEST(TableCache, GivesATableThatIsUsedASecondRound) {
   MemoryFiles files;
   BlockCache blocks(0);

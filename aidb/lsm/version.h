@@ -29,6 +29,8 @@ namespace aidb::lsm {
 // thread and perhaps under its locks: it must only take a note.
 using TableUnused = std::function<void(uint64_t number)>;
 
+class TableReader;
+
 // One table file, shared by all versions and readers that need it.
 //
 // Thread safety: any thread may call any method.
@@ -54,6 +56,13 @@ class TableFile {
   void SetAvoided(bool avoided) const { avoided_.store(avoided, std::memory_order_relaxed); }
   bool avoided() const { return avoided_.load(std::memory_order_relaxed); }
 
+  // The open table, once the table cache keeps it open for good; null before. Lives as long as
+  // this and that cache.
+  const TableReader* resident() const { return resident_.load(std::memory_order_acquire); }
+  void SetResident(const TableReader* reader) const {
+    resident_.store(reader, std::memory_order_release);
+  }
+
  private:
   const TableFacts facts_;
   const TableUnused unused_;
@@ -62,6 +71,7 @@ class TableFile {
   mutable std::atomic<bool> obsolete_{false};
   mutable std::atomic<bool> damaged_{false};
   mutable std::atomic<bool> avoided_{false};
+  mutable std::atomic<const TableReader*> resident_{nullptr};
 };
 
 // Shared: versions overlap in their tables, and iterators outlive versions.
