@@ -299,7 +299,7 @@ void BlockCursor::Attach(const EntryBlock& block) {
   block_ = block;
   n_ = index_ = block.entries();
   const size_t head = block.common_bytes_ + kPrefixBytes;
-  if (key_.size() < head) key_.resize(head);
+  if (key_.size() < head) key_.Grow(head);
   std::memcpy(key_.data(), block.common_, block.common_bytes_);
 }
 
@@ -308,7 +308,7 @@ inline void BlockCursor::Load(const char* from, size_t i) {
   const size_t common = block_.common_bytes_;
   const size_t kept = common + kPrefixBytes + stored.shared;
   if (key_.size() - kept < stored.rest.size()) [[unlikely]]
-    key_.resize(2 * (kept + stored.rest.size()));
+    key_.Grow(2 * (kept + stored.rest.size()));
   char* const key = key_.data();
   StoreLe(key + common, __builtin_bswap64(block_.prefix(i)));
   std::memcpy(key + kept, stored.rest.data(), stored.rest.size());

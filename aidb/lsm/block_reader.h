@@ -4,11 +4,13 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <memory>
 #include <optional>
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "aidb/base/bytes.h"
 #include "aidb/base/result.h"
@@ -147,6 +149,35 @@ class EntryBlock {
   uint8_t interval_ = 1;
 };
 
+// A buffer that grows, and needs no memory of its own for keys of common length.
+//
+// Lifetime: data() changes when it grows.
+class KeyBuffer {
+ public:
+  KeyBuffer() = default;
+  KeyBuffer(const KeyBuffer&) = delete;
+  KeyBuffer& operator=(const KeyBuffer&) = delete;
+
+  char* data() { return data_; }
+  size_t size() const { return size_; }
+  // Makes room for `size` bytes; keeps those that are there.
+  void Grow(size_t size) {
+    auto grown = std::make_unique<char[]>(size);
+    std::memcpy(grown.get(), data_, size_);
+    grown_ = std::move(grown);
+    data_ = grown_.get();
+    size_ = size;
+  }
+
+ private:
+  static constexpr size_t kOwnBytes = 96;
+
+  char own_[kOwnBytes];  // NOLINT: filled before it is read.
+  std::unique_ptr<char[]> grown_;
+  char* data_ = own_;
+  size_t size_ = kOwnBytes;
+};
+
 // A walk over one block that puts keys together. It writes each entry into the Entry it was
 // given, so that a cursor above needs no copy.
 //
@@ -179,7 +210,7 @@ class BlockCursor {
   size_t n_ = 0;
   size_t index_ = 0;
   const char* next_ = nullptr;  // Where the entry behind the current one begins.
-  std::string key_;             // Common bytes, prefix, rest; longer than the key.
+  KeyBuffer key_;               // Common bytes, prefix, rest; longer than the key.
 };
 
 struct Varint {

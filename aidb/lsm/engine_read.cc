@@ -7,6 +7,7 @@
 #include "aidb/lsm/engine.h"
 #include "aidb/lsm/level_cursor.h"
 #include "aidb/lsm/merging_cursor.h"
+#include "aidb/lsm/table_cursor.h"
 #include "aidb/lsm/visible_cursor.h"
 
 namespace aidb::lsm {
@@ -19,14 +20,17 @@ constexpr size_t kKeyCharactersShown = 64;
 // Lifetime: borrows both.
 class RunTables {
  public:
+  using Slot = std::optional<TableCursor>;
+
   RunTables(const Run& run, TableCache& cache, CacheFill fill)
       : run_(run), cache_(cache), fill_(fill) {}
 
   size_t count() const { return run_.tables().size(); }
   size_t IndexFor(std::string_view key) const { return run_.IndexFor(key); }
-  Result<std::unique_ptr<EntryCursor>> Open(size_t table) const {
+  Status Open(size_t table, Slot& slot) const {
     AIDB_ASSIGN_OR_RETURN(const auto reader, cache_.Open(*run_.tables()[table]));
-    return reader->NewCursor(fill_);
+    slot.emplace(reader->shared_from_this(), fill_);
+    return {};
   }
 
  private:

@@ -25,6 +25,7 @@ class ListedTables {
   };
   // A cursor over table number `table` of the span.
   using Opener = std::function<Result<std::unique_ptr<EntryCursor>>(size_t table)>;
+  using Slot = std::unique_ptr<EntryCursor>;
 
   // `bounds` ascend; all versions of a key are in one table.
   ListedTables(std::span<const Bounds> bounds, Opener open)
@@ -36,7 +37,10 @@ class ListedTables {
         bounds_, [&](const Bounds& bounds) { return bounds.last_key < key; });
     return static_cast<size_t>(table - bounds_.begin());
   }
-  Result<std::unique_ptr<EntryCursor>> Open(size_t table) { return open_(table); }
+  Status Open(size_t table, Slot& slot) {
+    AIDB_ASSIGN_OR_RETURN(slot, open_(table));
+    return {};
+  }
 
  private:
   std::span<const Bounds> bounds_;
@@ -47,8 +51,9 @@ class ListedTables {
 // reaches it, and only one is open at a time.
 //
 // `Tables` says which ones, as ListedTables does: count(); IndexFor(key), the first one whose last
-// key is not before `key`, else count(); Open(i). A parameter and not an interface, because a walk
-// over the store makes one of these per run each time it is sought.
+// key is not before `key`, else count(); Slot, which points to a cursor or to nothing; Open(i,
+// slot). A parameter and not an interface, because a walk over the store makes one of these per
+// run each time it is sought: there the slot holds the table's cursor itself.
 template <typename Tables>
 class LevelCursor final : public EntryCursor {
  public:
@@ -90,17 +95,12 @@ class LevelCursor final : public EntryCursor {
   }
 
   bool Open(size_t table) {
-    if (cursor_ != nullptr && table_ == table) return true;
+    if (cursor_ && table_ == table) return true;
     cursor_.reset();
-    auto cursor = tables_.Open(table);
-    if (!cursor.ok()) {
-      status_ = std::move(cursor).status();
-      valid_ = false;
-      return false;
-    }
-    cursor_ = *std::move(cursor);
+    status_ = tables_.Open(table, cursor_);
     table_ = table;
-    return true;
+    valid_ = false;
+    return status_.ok();
   }
 
   // Take the position of the open table; from its end, go on to the next, or previous, one.
@@ -124,8 +124,8 @@ class LevelCursor final : public EntryCursor {
   }
 
   Tables tables_;
-  size_t table_ = 0;                     // Which one `cursor_` walks.
-  std::unique_ptr<EntryCursor> cursor_;  // Null before the first Seek and after a failed Open.
+  size_t table_ = 0;              // Which one `cursor_` walks.
+  typename Tables::Slot cursor_;  // Empty before the first Seek and after a failed Open.
   Status status_;
 };
 

@@ -42,9 +42,7 @@ int Compare(const Entry& a, const Entry& b) {
 class MergingCursor final : public EntryCursor {
  public:
   explicit MergingCursor(std::vector<std::unique_ptr<EntryCursor>> children)
-      : children_(std::move(children)), heads_(children_.size()), losers_(children_.size()) {
-    winners_.resize(2 * children_.size());
-  }
+      : children_(std::move(children)), nodes_(2 * children_.size()) {}
 
   void SeekToFirst() override {
     Restart(Direction::kUp, [](EntryCursor& child) { child.SeekToFirst(); });
@@ -60,7 +58,7 @@ class MergingCursor final : public EntryCursor {
     AIDB_CHECK(valid_);
     if (direction_ != Direction::kUp) [[unlikely]]
       Turn(Direction::kUp);
-    const size_t winner = losers_[0];
+    const size_t winner = nodes_[0].loser;
     children_[winner]->Next();
     LoadHead(winner);
     Replay(winner);
@@ -70,7 +68,7 @@ class MergingCursor final : public EntryCursor {
     AIDB_CHECK(valid_);
     if (direction_ != Direction::kDown) [[unlikely]]
       Turn(Direction::kDown);
-    const size_t winner = losers_[0];
+    const size_t winner = nodes_[0].loser;
     children_[winner]->Prev();
     LoadHead(winner);
     Replay(winner);
@@ -88,6 +86,12 @@ class MergingCursor final : public EntryCursor {
     uint64_t prefix = 0;  // Complemented when going down; kPrefixOfNone if there is no entry.
     const Entry* entry = nullptr;  // Null if the child is at its end.
   };
+  // Node i of the tree, and the head of child i: one allocation for all of them.
+  struct Node {
+    Head head;            // Of the first n nodes only.
+    uint32_t loser = 0;   // Likewise.
+    uint32_t winner = 0;  // Used by PlayAll only.
+  };
 
   template <typename Move>
   void Restart(Direction direction, const Move& move) {
@@ -104,53 +108,54 @@ class MergingCursor final : public EntryCursor {
   void LoadHead(size_t i) {
     const EntryCursor& child = *children_[i];
     if (!child.valid()) [[unlikely]] {
-      heads_[i] = {kPrefixOfNone, nullptr};
+      nodes_[i].head = {kPrefixOfNone, nullptr};
       if (Status status = child.status(); !status.ok() && status_.ok()) {
         status_ = std::move(status);
       }
       return;
     }
     const uint64_t prefix = KeyPrefix(child.entry().key);
-    heads_[i] = {direction_ == Direction::kUp ? prefix : ~prefix, &child.entry()};
+    nodes_[i].head = {direction_ == Direction::kUp ? prefix : ~prefix, &child.entry()};
   }
 
   // Whether child `a` comes before child `b` in the direction of the walk.
   bool Beats(size_t a, size_t b) const {
-    const Head& head_a = heads_[a];
-    const Head& head_b = heads_[b];
+    const Head& head_a = nodes_[a].head;
+    const Head& head_b = nodes_[b].head;
     if (head_a.prefix != head_b.prefix) return head_a.prefix < head_b.prefix;
     return BeatsBehindPrefix(a, b);
   }
   bool BeatsBehindPrefix(size_t a, size_t b) const {
-    if (heads_[a].entry == nullptr) return false;
-    if (heads_[b].entry == nullptr) return true;
-    const int order = CompareBehindPrefix(*heads_[a].entry, *heads_[b].entry);
+    if (nodes_[a].head.entry == nullptr) return false;
+    if (nodes_[b].head.entry == nullptr) return true;
+    const int order = CompareBehindPrefix(*nodes_[a].head.entry, *nodes_[b].head.entry);
     if (order == 0) return (a < b) == (direction_ == Direction::kUp);
     return (order < 0) == (direction_ == Direction::kUp);
   }
 
   void PlayAll() {
     const size_t n = children_.size();
-    for (size_t i = 0; i < n; ++i) winners_[n + i] = i;
+    for (size_t i = 0; i < n; ++i) nodes_[n + i].winner = static_cast<uint32_t>(i);
     for (size_t node = n - 1; node > 0; --node) {
-      size_t winner = winners_[2 * node];
-      size_t loser = winners_[2 * node + 1];
+      uint32_t winner = nodes_[2 * node].winner;
+      uint32_t loser = nodes_[2 * node + 1].winner;
       if (Beats(loser, winner)) std::swap(winner, loser);
-      winners_[node] = winner;
-      losers_[node] = loser;
+      nodes_[node].winner = winner;
+      nodes_[node].loser = loser;
     }
-    losers_[0] = winners_[1];
+    nodes_[0].loser = nodes_[1].winner;
   }
 
-  void Replay(size_t player) {
-    for (size_t node = (player + children_.size()) / 2; node > 0; node /= 2) {
-      if (Beats(losers_[node], player)) std::swap(losers_[node], player);
+  void Replay(size_t child) {
+    auto player = static_cast<uint32_t>(child);
+    for (size_t node = (child + children_.size()) / 2; node > 0; node /= 2) {
+      if (Beats(nodes_[node].loser, player)) std::swap(nodes_[node].loser, player);
     }
-    losers_[0] = player;
+    nodes_[0].loser = player;
   }
 
   void Show() {
-    const Entry* entry = heads_[losers_[0]].entry;
+    const Entry* entry = nodes_[nodes_[0].loser].head.entry;
     valid_ = entry != nullptr && status_.ok();
     if (valid_) entry_ = *entry;
   }
@@ -159,7 +164,7 @@ class MergingCursor final : public EntryCursor {
   // unless a memtable has taken new entries in between.
   void Turn(Direction direction) {
     direction_ = direction;
-    const size_t winner = losers_[0];
+    const size_t winner = nodes_[0].loser;
     for (size_t i = 0; i < children_.size(); ++i) {
       if (i == winner) continue;
       EntryCursor& child = *children_[i];
@@ -174,7 +179,7 @@ class MergingCursor final : public EntryCursor {
     LoadHead(winner);
     PlayAll();
     // An error keeps the winner from moving on: Show() will end the walk.
-    AIDB_CHECK(losers_[0] == winner);
+    AIDB_CHECK(nodes_[0].loser == winner);
   }
   void Step(EntryCursor& child) {
     if (direction_ == Direction::kUp) {
@@ -190,9 +195,7 @@ class MergingCursor final : public EntryCursor {
   }
 
   const std::vector<std::unique_ptr<EntryCursor>> children_;
-  std::vector<Head> heads_;
-  std::vector<size_t> losers_;
-  std::vector<size_t> winners_;  // Used by PlayAll only.
+  std::vector<Node> nodes_;
   Direction direction_ = Direction::kUp;
   Status status_;
 };
