@@ -23,8 +23,9 @@ class ValuePin {
   ValuePin(ValuePin&& other) noexcept
       : object_(std::exchange(other.object_, nullptr)), release_(other.release_) {}
   ValuePin& operator=(ValuePin&& other) noexcept {
-    std::swap(object_, other.object_);
-    std::swap(release_, other.release_);
+    ValuePin taken(std::move(other));
+    std::swap(object_, taken.object_);
+    std::swap(release_, taken.release_);
     return *this;
   }
   ~ValuePin() {

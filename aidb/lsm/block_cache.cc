@@ -4,8 +4,6 @@
 #include <bit>
 #include <utility>
 
-#include "aidb/base/check.h"
-
 namespace aidb::lsm {
 
 namespace {
@@ -93,6 +91,10 @@ class BlockCache::Shard {
   uint32_t Find(BlockKey key, uint64_t hash) const AIDB_REQUIRES(mu_);
   void Push(Queue& queue, uint32_t at) AIDB_REQUIRES(mu_);
   void Unlink(Queue& queue, uint32_t at) AIDB_REQUIRES(mu_);
+  // What is kept, and the frames that wait for a block.
+  uint64_t UsedBytes() const AIDB_REQUIRES(mu_) {
+    return small_.bytes + main_.bytes + free_frames_ * kFrameBytes;
+  }
   // Removes one unpinned frame; false when none of kEvictStepsMax could go.
   bool EvictOne() AIDB_REQUIRES(mu_);
   // Takes the oldest of the queue out or gives it another round; true when it was freed.
@@ -114,6 +116,7 @@ class BlockCache::Shard {
   // One reference each. None is freed before the cache: hints point to them.
   std::vector<Frame*> frames_ AIDB_GUARDED_BY(mu_);
   uint32_t free_ AIDB_GUARDED_BY(mu_) = kNone;
+  uint64_t free_frames_ AIDB_GUARDED_BY(mu_) = 0;
   Queue small_ AIDB_GUARDED_BY(mu_);
   Queue main_ AIDB_GUARDED_BY(mu_);
   std::vector<Ghost> ghosts_ AIDB_GUARDED_BY(mu_);
@@ -167,7 +170,8 @@ BlockRef BlockCache::Shard::Insert(BlockKey key, uint64_t hash, Block& block,
   if (bytes > capacity_ / 2) return nullptr;
   const MutexLock lock(mu_);
   if (const uint32_t at = Find(key, hash); at != kNone) return Pin(*frames_[at], hint);
-  while (small_.bytes + main_.bytes + bytes > capacity_) {
+  // A free frame that is taken counts twice here: a little is evicted too early.
+  while (UsedBytes() + bytes > capacity_) {
     if (!EvictOne()) return nullptr;
   }
   uint32_t at = free_;
@@ -176,18 +180,19 @@ BlockRef BlockCache::Shard::Insert(BlockKey key, uint64_t hash, Block& block,
     frames_.push_back(new Frame(living_));
   } else {
     free_ = frames_[at]->chain;
+    --free_frames_;
   }
   uint32_t& bucket = buckets_[hash & (buckets_.size() - 1)];
   Frame& frame = *frames_[at];
   // Who follows an old hint may pin it meanwhile, but looks no further at one that is not live.
   frame.key = key;
-  frame.in_main = ForgetGhost(hash) || block.kind() != BlockKind::kData;
+  const bool in_main = ForgetGhost(hash) || block.kind() != BlockKind::kData;
   frame.Fill(std::move(block));
   frame.hash = hash;
   frame.charge = static_cast<uint32_t>(bytes / kChargeUnit);
   frame.chain = bucket;
   bucket = at;
-  Push(frame.in_main ? main_ : small_, at);
+  Push(in_main ? main_ : small_, at);
   // Release pairs with the acquire of who follows a hint.
   frame.state.fetch_or(Frame::kLive, std::memory_order_release);
   return Pin(frame, hint);
@@ -231,7 +236,6 @@ bool BlockCache::Shard::StepSmall() {
     return true;
   }
   frame.uses.store(0, std::memory_order_relaxed);
-  frame.in_main = true;
   Push(main_, at);
   return false;
 }
@@ -261,6 +265,7 @@ bool BlockCache::Shard::Retire(uint32_t at) {
   frame.Empty();
   frame.chain = free_;
   free_ = at;
+  ++free_frames_;
   return true;
 }
 

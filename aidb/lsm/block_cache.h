@@ -109,7 +109,7 @@ struct alignas(64) BlockFrame {
   }
 
   std::atomic<uint64_t> state{1};  // References, and kLive: the cache holds the block of `key`.
-  std::atomic<uint32_t> hits{0};   // Since it was filled; may miss some. Relaxed: a statistic.
+  std::atomic<uint64_t> hits{0};   // Since it was filled. Relaxed: a statistic.
   std::atomic<uint8_t> uses{0};    // The policy's counter. Relaxed: a lost one does no harm.
   BlockKey key;
   Block block;
@@ -122,7 +122,6 @@ struct alignas(64) BlockFrame {
   uint32_t chain = 0;   // Next in the bucket, or next free.
   uint32_t older = 0;   // Neighbours in its queue.
   uint32_t newer = 0;
-  bool in_main = false;
 };
 
 // A block in use. Holding it is the pin: the block stays where it is until the last one goes,
@@ -135,7 +134,8 @@ class BlockRef {
   explicit BlockRef(BlockFrame* pinned) : frame_(pinned) {}
   BlockRef(BlockRef&& other) noexcept : frame_(std::exchange(other.frame_, nullptr)) {}
   BlockRef& operator=(BlockRef&& other) noexcept {
-    std::swap(frame_, other.frame_);
+    BlockRef taken(std::move(other));
+    std::swap(frame_, taken.frame_);
     return *this;
   }
   ~BlockRef() {
@@ -208,7 +208,7 @@ class BlockCache {
   static constexpr uint8_t kUsesMax = 3;  // Two bits.
 
   static void Touch(BlockFrame& frame, CacheTouch touch) {
-    frame.hits.store(frame.hits.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
+    frame.hits.fetch_add(1, std::memory_order_relaxed);
     if (touch == CacheTouch::kPassBy) return;
     const uint8_t uses = frame.uses.load(std::memory_order_relaxed);
     if (uses < kUsesMax) frame.uses.store(uses + 1, std::memory_order_relaxed);

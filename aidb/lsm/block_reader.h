@@ -162,7 +162,7 @@ class KeyBuffer {
   size_t size() const { return size_; }
   // Makes room for `size` bytes; keeps those that are there.
   void Grow(size_t size) {
-    auto grown = std::make_unique<char[]>(size);
+    auto grown = std::make_unique_for_overwrite<char[]>(size);
     std::memcpy(grown.get(), data_, size_);
     grown_ = std::move(grown);
     data_ = grown_.get();

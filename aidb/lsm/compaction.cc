@@ -41,7 +41,7 @@ class InputRun {
  private:
   Result<std::unique_ptr<EntryCursor>> Open(size_t table) {
     opened_ = table;
-    AIDB_ASSIGN_OR_RETURN(const auto reader, cache_.Open(*tables_[table]));
+    AIDB_ASSIGN_OR_RETURN(const auto reader, cache_.Get(tables_[table]->facts()));
     return reader->NewCursor(CacheFill::kPassBy);
   }
 

@@ -236,7 +236,6 @@ void Engine::ReplaceEmptyActive(const MemtableOptions& options) {
   const auto table = std::make_shared<Memtable>(options);
   active_ = table.get();
   states_.Change([&](ReadState& next) { next.active.table = table; });
-  states_.ReleaseReplaced();
 }
 
 // Returns when `seen`, whose memtables leave no room, is no longer the state.
@@ -250,6 +249,7 @@ Status Engine::WaitForFlush(const ReadState& seen, Instant deadline) {
   if (level0_full && !compaction_trouble_.ok()) return Level0Trouble(seen);
   if (core_->closed.load(std::memory_order_acquire)) return Closed();
   if (progress_cv_.WaitUntil(work_mu_, deadline)) return {};
+  if (CurrentState().get() != &seen) return {};
   if (level0_full) return Level0Trouble(seen);
   return ResourceExhausted(
       "no memory for the write in " + std::to_string(options_.write_wait_ms) +

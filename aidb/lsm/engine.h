@@ -135,10 +135,14 @@ class Engine final : public kv::Store, public kv::ConditionalWriter, private jou
   // merge them.
   static constexpr uint64_t kLevel0RunsOverMax = Controller::kRunsMax;
 
-  // One read: what it looks at and where it stands. Lives no longer than the call is inside
-  // reads_.
+  // One read: what it looks at and where it stands. Good while the call is inside reads_.
   struct View {
     const ReadState* state = nullptr;
+    Sequence sequence{};
+  };
+  // The same for as long as it is kept.
+  struct SharedView {
+    std::shared_ptr<const ReadState> state;
     Sequence sequence{};
   };
   struct Found {
@@ -172,6 +176,7 @@ class Engine final : public kv::Store, public kv::ConditionalWriter, private jou
 
   // engine_read.cc
   Result<View> TakeView(const kv::Snapshot* snapshot) const;
+  Result<SharedView> TakeSharedView(const kv::Snapshot* snapshot) const;
   std::shared_ptr<const ReadState> CurrentState() const { return states_.Share(); }
   Sequence VisibleSequence() const;
   Result<std::optional<Found>> Find(const ReadState& state, std::string_view key,
@@ -258,8 +263,9 @@ class Engine final : public kv::Store, public kv::ConditionalWriter, private jou
   // names yet.
   std::optional<VersionEdit> spilled_;
 
-  // Calls in progress, but for those that work on a closed store as well: reads, which wait for
-  // nothing but the disk, and the others, which may wait for a flush.
+  // Calls in progress, but for those that work on a closed store as well. In reads_ are those
+  // that look at a state without a reference: one Get at most, which waits for the disk alone, and
+  // for no lock that is held while somebody waits for reads_.
   mutable CallGate reads_;
   mutable CallGate calls_;
   // Held for all of Close, I/O included: a second Close returns when the first is done.
@@ -279,7 +285,8 @@ class Engine final : public kv::Store, public kv::ConditionalWriter, private jou
   // durable in a manifest without them.
   std::vector<TableFacts> doubtful_ AIDB_GUARDED_BY(manifest_mu_);
 
-  // Background work. Lock order: close_mu_, write_mu_, manifest_mu_, work_mu_.
+  // Background work. Lock order: close_mu_, write_mu_, manifest_mu_, work_mu_; those of
+  // states_ come last.
   mutable Mutex work_mu_;
   CondVar work_cv_;      // Work may have appeared, or the engine stops.
   CondVar progress_cv_;  // A job has ended, well or badly.

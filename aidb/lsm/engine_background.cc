@@ -120,14 +120,15 @@ Status Engine::FlushOldest() {
 }
 
 void Engine::AfterJob(uint64_t bytes_written, Instant begin) {
-  states_.ReleaseReplaced();
   const Instant end = env_.clock.Now();
   controller_.Drained(bytes_written, end - begin, end);
   UpdateBacklog();
+  {
+    MutexLock lock(work_mu_);
+    work_cv_.NotifyAll();
+    progress_cv_.NotifyAll();
+  }
   RemoveUnused();
-  MutexLock lock(work_mu_);
-  work_cv_.NotifyAll();
-  progress_cv_.NotifyAll();
 }
 
 void Engine::CompactMain() {
@@ -278,7 +279,9 @@ void Engine::KeepOrRemoveAdded(const VersionEdit& edit) {
   }
 }
 
+// First those that only replaced states still hold.
 void Engine::RemoveUnused() {
+  states_.ReleaseReplaced();
   for (const uint64_t number : unused_->Take()) {
     core_->tables.Evict(number);
     const Status status = env_.files.Remove(io::JoinPath(directory_, TableName(number)));

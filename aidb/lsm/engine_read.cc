@@ -129,6 +129,13 @@ Result<Engine::View> Engine::TakeView(const kv::Snapshot* snapshot) const {
   return view;
 }
 
+Result<Engine::SharedView> Engine::TakeSharedView(const kv::Snapshot* snapshot) const {
+  const CallPass pass(reads_);
+  if (!pass) return Closed();
+  AIDB_ASSIGN_OR_RETURN(const View view, TakeView(snapshot));
+  return SharedView{view.state->shared_from_this(), view.sequence};
+}
+
 kv::Snapshot Engine::TakeSnapshot() const {
   const Sequence sequence = core_->snapshots.Add([this] { return VisibleSequence(); });
   return kv::Snapshot(std::make_unique<SnapshotHandle>(core_, sequence));
@@ -196,12 +203,13 @@ std::vector<Result<std::optional<kv::PinnedValue>>> Engine::MultiGet(
     refuse_all(kv::MultiGetTooLarge(keys.size()));
     return answers;
   }
-  const CallPass pass(reads_);
+  // It may take long, and flushes wait for reads_.
+  const CallPass pass(calls_);
   if (!pass) {
     refuse_all(Closed());
     return answers;
   }
-  const auto view = TakeView(options.snapshot);
+  const auto view = TakeSharedView(options.snapshot);
   if (!view.ok()) {
     refuse_all(view.status());
     return answers;
@@ -243,9 +251,10 @@ std::unique_ptr<EntryCursor> Engine::NewStateCursor(const ReadState& state,
 }
 
 kv::Iterator Engine::Scan(const kv::ScanOptions& options) const {
-  const CallPass pass(reads_);
+  // The first step is taken here, and may take long: flushes wait for reads_.
+  const CallPass pass(calls_);
   if (!pass) return kv::FailedIterator(Closed());
-  const auto view = TakeView(options.snapshot);
+  const auto view = TakeSharedView(options.snapshot);
   if (!view.ok()) return kv::FailedIterator(view.status());
   counters_.scans.fetch_add(1, std::memory_order_relaxed);
   kv::ScanRange range = kv::RangeOf(options);
@@ -254,7 +263,7 @@ kv::Iterator Engine::Scan(const kv::ScanOptions& options) const {
                                 options.fill_cache ? CacheFill::kFill : CacheFill::kPassBy);
   return {std::make_unique<HandleCursor>(std::move(entries), view->sequence,
                                          KeyRange{std::move(range.lower), std::move(range.upper)},
-                                         view->state->shared_from_this(), core_),
+                                         view->state, core_),
           options.order};
 }
 

@@ -32,7 +32,7 @@ struct ReadState : std::enable_shared_from_this<ReadState> {
 // The newest ReadState.
 //
 // A call inside the readers' gate looks at it without a lock and without a count that all readers
-// would share; whoever needs it longer, as an iterator does, takes a reference. A state that was
+// would share; whoever needs it longer than one Get takes, takes a reference. A state that was
 // replaced lives on until ReleaseReplaced has seen those calls leave, and then as long as its
 // last reference.
 //
@@ -67,9 +67,11 @@ class ReadStates {
     Install(std::move(state));
   }
 
-  // Gives back what replaced states alone hold: their memtables and versions. Waits for the calls
-  // inside the gate, so outside of it only, and under no lock that they may want.
-  void ReleaseReplaced() AIDB_EXCLUDES(mu_) {
+  // Gives back what the states alone hold that were replaced before the call: memtables and
+  // versions. Waits for the calls inside the gate, so outside of it only, and under no lock that
+  // they may want.
+  void ReleaseReplaced() AIDB_EXCLUDES(releasing_mu_, mu_) {
+    const MutexLock releasing(releasing_mu_);
     std::vector<std::shared_ptr<const ReadState>> replaced;
     {
       const MutexLock lock(mu_);
@@ -80,13 +82,15 @@ class ReadStates {
 
  private:
   void Install(std::shared_ptr<const ReadState> next) AIDB_REQUIRES(mu_) {
-    // Release pairs with the acquire in Newest.
-    newest_.store(next.get(), std::memory_order_release);
     if (current_ != nullptr) replaced_.push_back(std::move(current_));
     current_ = std::move(next);
+    // Release pairs with the acquire in Newest.
+    newest_.store(current_.get(), std::memory_order_release);
   }
 
   CallGate& readers_;
+  // Held while waiting for readers: who returns from a release knows that others' are done, too.
+  Mutex releasing_mu_;
   std::atomic<const ReadState*> newest_{nullptr};
   mutable Mutex mu_;
   std::shared_ptr<const ReadState> current_ AIDB_GUARDED_BY(mu_);

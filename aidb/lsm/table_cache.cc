@@ -44,18 +44,19 @@ Result<std::shared_ptr<const TableReader>> TableCache::Get(const TableFacts& fac
 }
 
 Result<OpenTable> TableCache::OpenSlowly(const TableFile& file) {
-  AIDB_ASSIGN_OR_RETURN(auto reader, Get(file.facts()));
-  const MutexLock lock(mu_);
-  const auto it = slot_of_.find(file.number());
-  if (it == slot_of_.end()) return OpenTable(std::move(reader));  // Displaced already.
-  Slot& slot = slots_[it->second];
-  if (!slot.resident) {
-    if (residents_ == residents_max_) return OpenTable(std::move(reader));
-    slot.resident = true;
-    ++residents_;
+  {
+    const MutexLock lock(mu_);
+    if (const auto it = slot_of_.find(file.number()); it != slot_of_.end()) {
+      Slot& slot = slots_[it->second];
+      slot.used = true;
+      if (!slot.resident && residents_ == residents_max_) return OpenTable(slot.table);
+      if (!std::exchange(slot.resident, true)) ++residents_;
+      file.SetResident(slot.table.get());
+      return OpenTable(slot.table.get());
+    }
   }
-  file.SetResident(slot.table.get());
-  return OpenTable(slot.table.get());
+  AIDB_ASSIGN_OR_RETURN(auto reader, Get(file.facts()));
+  return OpenTable(std::move(reader));
 }
 
 size_t TableCache::FreeSlot() {

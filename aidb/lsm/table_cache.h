@@ -32,9 +32,9 @@ class OpenTable {
 
 // Open tables by number, a bounded count of them, opened when first asked for.
 //
-// Three quarters of the places are for residents: the first tables that come stay open until
-// their files go, and are found in their TableFile, without a lock and without a count. The
-// others share the rest of the places.
+// Three quarters of the places are for residents: the first tables that reads come to for a
+// second time stay open until their files go, and are found in their TableFile, without a lock and
+// without a count. The others share the rest of the places.
 //
 // Policy there: CLOCK, one bit a table. Tables that somebody still uses stay open beyond their
 // place here, so the count of open files may exceed the bound by those in use.
@@ -52,9 +52,10 @@ class TableCache {
       return OpenTable(resident);
     return OpenSlowly(file);
   }
-  // The same for a caller that has no TableFile; not resident.
+  // The same for a caller that comes once, as a compaction does: it makes no table resident.
   Result<std::shared_ptr<const TableReader>> Get(const TableFacts& facts) AIDB_EXCLUDES(mu_);
-  // Forgets the table: its file is about to be deleted. A reader in use stays alive.
+  // Forgets the table: its TableFile is gone, and its file is about to be deleted. A reader in use
+  // stays alive.
   void Evict(uint64_t number) AIDB_EXCLUDES(mu_);
 
   size_t size() const AIDB_EXCLUDES(mu_);

@@ -4,7 +4,6 @@
 #include <cstring>
 #include <utility>
 
-#include "aidb/base/check.h"
 #include "aidb/base/crc32c.h"
 #include "aidb/base/hash.h"
 #include "aidb/io/transfer.h"
