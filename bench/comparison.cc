@@ -4,7 +4,10 @@
 #include <cstdio>
 #include <filesystem>
 #include <functional>
+#include <memory>
+#include <string_view>
 
+#include "bench/memory_limit.h"
 #include "bench/process.h"
 #include "bench/scratch.h"
 
@@ -13,6 +16,20 @@ namespace {
 
 constexpr int kWarmUpRound = -1;
 constexpr uint64_t kWarmUpShare = 10;
+
+std::string_view NameOf(StartState state) {
+  switch (state) {
+    case StartState::kEmpty:
+      return "empty";
+    case StartState::kFresh:
+      return "fresh";
+    case StartState::kCompacted:
+      return "compacted";
+    case StartState::kKilled:
+      return "killed";
+  }
+  return "unknown";
+}
 
 double MedianOf(std::vector<double> values) {
   std::ranges::sort(values);
@@ -34,9 +51,8 @@ Ratio RatioOf(const PeerRuns& ours, const PeerRuns& theirs, RatioOfRound ratio_o
 // A tenth of the work: what a first run pays for alone (page cache, clock rate) is paid here.
 Settings WarmUpSettings(const Settings& settings) {
   Settings shorter = settings;
-  const uint64_t operations = settings.operations != 0 ? settings.operations : settings.keys;
-  shorter.operations = std::max<uint64_t>(operations / kWarmUpShare, 1);
-  shorter.synced_operations = std::max<uint64_t>(settings.synced_operations / kWarmUpShare, 1);
+  shorter.operations = std::max<uint64_t>(settings.operations / kWarmUpShare, 1);
+  shorter.seconds = std::max<uint64_t>(settings.seconds / kWarmUpShare, 1);
   return shorter;
 }
 
@@ -61,36 +77,58 @@ const Measurement& MedianRun(const PeerRuns& runs) {
   return *sorted[(sorted.size() - 1) / 2];
 }
 
-std::string Comparison::StateDirectory(const PeerKind& kind, StartState state) const {
-  return settings_.directory + "/" + std::string(kind.name) +
-         (state == StartState::kFresh ? ".fresh" : ".compacted");
+std::string Comparison::StateDirectory(const WorkloadRun& run, const Settings& settings,
+                                       const PeerKind& kind, StartState state) const {
+  return settings_.directory + "/" + std::string(kind.name) + ".v" +
+         std::to_string(settings.value_bytes) + (run.cold ? ".cold." : ".") +
+         std::string(NameOf(state));
 }
 
-Result<std::string> Comparison::Prepare(const PeerKind& kind, StartState state) {
-  const std::string directory = StateDirectory(kind, state);
+Result<std::string> Comparison::Prepare(const WorkloadRun& run, const Settings& settings,
+                                        const PeerKind& kind, StartState state) {
+  const std::string directory = StateDirectory(run, settings, kind, state);
   if (std::filesystem::exists(directory)) return directory;
   std::fprintf(stderr, "load %s\n", directory.c_str());
   if (state == StartState::kFresh) {
-    AIDB_RETURN_IF_ERROR(InChild([&] { return Load(settings_, kind, directory); }).status());
+    AIDB_RETURN_IF_ERROR(
+        InChild([&] { return Load(settings, run.cold, kind, directory); }).status());
+    return directory;
+  }
+  AIDB_ASSIGN_OR_RETURN(const std::string fresh, Prepare(run, settings, kind, StartState::kFresh));
+  CopyTree(fresh, directory);
+  if (state == StartState::kKilled) {
+    AIDB_RETURN_IF_ERROR(
+        InKilledChild([&] { return OverwriteQuarter(settings, kind, directory); }));
   } else {
-    AIDB_ASSIGN_OR_RETURN(const std::string fresh, Prepare(kind, StartState::kFresh));
-    CopyTree(fresh, directory);
-    AIDB_RETURN_IF_ERROR(InChild([&] { return Compact(settings_, kind, directory); }).status());
+    AIDB_RETURN_IF_ERROR(
+        InChild([&] { return Compact(settings, run.cold, kind, directory); }).status());
   }
   return directory;
 }
 
-Result<Measurement> Comparison::RunOnce(const Settings& settings, const WorkloadRun& run,
+Result<Measurement> Comparison::RunOnce(const Settings& settings, WorkloadRuns& runs,
                                         const PeerKind& kind, int round) {
+  const WorkloadRun& run = runs.run;
   const std::string directory = settings_.directory + "/run";
   RemoveTree(directory);
   if (run.start != StartState::kEmpty) {
-    AIDB_ASSIGN_OR_RETURN(const std::string source, Prepare(kind, run.start));
+    AIDB_ASSIGN_OR_RETURN(const std::string source, Prepare(run, settings, kind, run.start));
     CopyTree(source, directory);
   }
-  SyncFileSystem(settings_.directory);
-  Result<Measurement> result =
-      InChild([&] { return RunWorkload(settings, run, kind, directory, round); });
+  if (!settings.brief || run.cold) SyncFileSystem(settings_.directory);
+  std::unique_ptr<MemoryLimit> limit;
+  if (run.cold) {
+    DropCache(directory);
+    auto made = MemoryLimit::Make(ColdMemoryBytes(settings));
+    runs.bound = made.ok()
+                     ? "memory cgroup"
+                     : "cache dropped before the run, then unbounded; " + made.status().ToString();
+    if (made.ok()) limit = std::move(*made);
+  }
+  Result<Measurement> result = InChild([&]() -> Result<Measurement> {
+    if (limit) AIDB_RETURN_IF_ERROR(limit->Enter());
+    return RunWorkload(settings, run, kind, directory, round);
+  });
   RemoveTree(directory);
   if (!result.ok()) {
     return std::move(result).status().Annotate(run.name + " on " + std::string(kind.name));
@@ -102,11 +140,12 @@ Result<Measurement> Comparison::RunOnce(const Settings& settings, const Workload
 }
 
 Result<WorkloadRuns> Comparison::Run(const WorkloadRun& run) {
-  WorkloadRuns all{.run = run, .peers = {}};
+  WorkloadRuns all{.run = run, .settings = SettingsFor(settings_, run), .bound = {}, .peers = {}};
   for (const PeerKind* kind : peers_) all.peers.push_back({.kind = kind, .rounds = {}});
-  const Settings warm_up = WarmUpSettings(settings_);
+  const Settings warm_up = WarmUpSettings(all.settings);
   for (const PeerKind* kind : peers_) {
-    AIDB_RETURN_IF_ERROR(RunOnce(warm_up, run, *kind, kWarmUpRound).status());
+    if (settings_.brief) break;
+    AIDB_RETURN_IF_ERROR(RunOnce(warm_up, all, *kind, kWarmUpRound).status());
   }
   for (int round = 0; round < settings_.pairs; ++round) {
     std::vector<PeerRuns*> order;
@@ -114,7 +153,7 @@ Result<WorkloadRuns> Comparison::Run(const WorkloadRun& run) {
     if (round % 2 == 1) std::ranges::reverse(order);
     for (PeerRuns* peer : order) {
       AIDB_ASSIGN_OR_RETURN(const Measurement measured,
-                            RunOnce(settings_, run, *peer->kind, round));
+                            RunOnce(all.settings, all, *peer->kind, round));
       peer->rounds.push_back(measured);
     }
   }

@@ -34,6 +34,8 @@ const Measurement& MedianRun(const PeerRuns& runs);
 
 struct WorkloadRuns {
   WorkloadRun run;
+  Settings settings;            // Those of the run itself.
+  std::string bound;            // What bounds the memory of a cold run, in words; else empty.
   std::vector<PeerRuns> peers;  // In the order asked for.
 };
 
@@ -48,11 +50,13 @@ class Comparison {
   Result<WorkloadRuns> Run(const WorkloadRun& run);
 
  private:
-  std::string StateDirectory(const PeerKind& kind, StartState state) const;
+  std::string StateDirectory(const WorkloadRun& run, const Settings& settings, const PeerKind& kind,
+                             StartState state) const;
   // The store of `kind` in `state`, made when first asked for.
-  Result<std::string> Prepare(const PeerKind& kind, StartState state);
-  Result<Measurement> RunOnce(const Settings& settings, const WorkloadRun& run,
-                              const PeerKind& kind, int round);
+  Result<std::string> Prepare(const WorkloadRun& run, const Settings& settings,
+                              const PeerKind& kind, StartState state);
+  Result<Measurement> RunOnce(const Settings& settings, WorkloadRuns& runs, const PeerKind& kind,
+                              int round);
 
   const Settings& settings_;
   const std::vector<const PeerKind*> peers_;

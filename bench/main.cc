@@ -16,15 +16,8 @@
 namespace aidb::bench {
 namespace {
 
-std::vector<const PeerKind*> AllPeers() {
-  std::vector<const PeerKind*> all;
-  for (const auto kinds : {AidbPeers(), RocksDbPeers(), LevelDbPeers()}) {
-    for (const PeerKind& kind : kinds) all.push_back(&kind);
-  }
-  return all;
-}
-
 Result<std::vector<const PeerKind*>> FindPeers(const Settings& settings) {
+  if (settings.peers.empty()) return AllPeers();
   std::vector<const PeerKind*> found;
   for (const std::string& name : settings.peers) {
     const size_t before = found.size();
@@ -33,7 +26,6 @@ Result<std::vector<const PeerKind*>> FindPeers(const Settings& settings) {
     }
     if (found.size() == before) return InvalidArgument("no peer " + name + "; see --help");
   }
-  if (found.empty()) return InvalidArgument("--peers names none");
   return found;
 }
 

@@ -4,6 +4,8 @@
 #include <cstdint>
 #include <type_traits>
 
+#include "bench/settings.h"
+
 namespace aidb::bench {
 
 // What one run of one workload on one peer cost. Plain bytes: it comes through a pipe from the
@@ -24,10 +26,13 @@ struct Measurement {
   uint64_t user_bytes = 0;       // Keys and values handed to writes.
   uint64_t directory_bytes = 0;  // At the end; 0 when the directory was only read.
   uint64_t live_bytes = 0;       // Keys and values that are visible at the end.
-  uint64_t stall_us = 0;
+  uint64_t held_us = 0;          // In operations that took kHeldNs or longer, all together.
+  uint64_t stall_us = 0;         // That writes were held back, as the engine tells it.
   bool stall_known = false;
-  bool settled = true;           // Background work came to rest within its limit.
-  double beside_per_second = 0;  // Writes beside the measured reads.
+  bool settled = true;                         // Background work came to rest within its limit.
+  double beside_per_second = 0;                // Writes beside the measured reads.
+  uint32_t series_seconds = 0;                 // How many of `series` are in use.
+  std::array<uint32_t, kSecondsMax> series{};  // Operations of each second.
 
   double PerSecond() const { return static_cast<double>(operations) / seconds; }
   double CpuMicrosPerOperation() const {

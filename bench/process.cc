@@ -35,14 +35,14 @@ double Seconds(const timeval& time) {
 
 // What a child says: whether it succeeded, then the measurement or the reason.
 struct Answer {
+  bool complete = false;  // False: it died before it could say anything.
   bool ok = false;
   Measurement measurement;
   char reason[512] = {};
 };
 
 Answer AnswerOf(const Result<Measurement>& result) {
-  Answer answer;
-  answer.ok = result.ok();
+  Answer answer{.complete = true, .ok = result.ok(), .measurement = {}};
   if (result.ok()) {
     answer.measurement = *result;
   } else {
@@ -60,6 +60,28 @@ bool ReadWhole(int descriptor, void* into, size_t size) {
     size -= static_cast<size_t>(got);
   }
   return true;
+}
+
+// Runs `body` in a child, takes its answer and returns its wait status.
+int Fork(const std::function<Answer()>& body, Answer& answer) {
+  int ends[2];
+  AIDB_CHECK(::pipe(ends) == 0);
+  std::fflush(nullptr);
+  const pid_t child = ::fork();
+  AIDB_CHECK(child >= 0);
+  if (child == 0) {
+    ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+    ::close(ends[0]);
+    const Answer said = body();
+    AIDB_CHECK(::write(ends[1], &said, sizeof said) == sizeof said);
+    ::_exit(0);
+  }
+  ::close(ends[1]);
+  if (!ReadWhole(ends[0], &answer, sizeof answer)) answer.complete = false;
+  ::close(ends[0]);
+  int status = 0;
+  AIDB_CHECK(::waitpid(child, &status, 0) == child);
+  return status;
 }
 
 }  // namespace
@@ -100,31 +122,31 @@ bool WaitUntilIdle(double seconds_max) {
 }
 
 Result<Measurement> InChild(const std::function<Result<Measurement>()>& body) {
-  int ends[2];
-  AIDB_CHECK(::pipe(ends) == 0);
-  std::fflush(nullptr);
-  const pid_t child = ::fork();
-  AIDB_CHECK(child >= 0);
-  if (child == 0) {
-    ::prctl(PR_SET_PDEATHSIG, SIGKILL);
-    ::close(ends[0]);
-    const Answer answer = AnswerOf(body());
-    AIDB_CHECK(::write(ends[1], &answer, sizeof answer) == sizeof answer);
-    ::_exit(0);
-  }
-  ::close(ends[1]);
   Answer answer;
-  const bool complete = ReadWhole(ends[0], &answer, sizeof answer);
-  ::close(ends[0]);
-  int status = 0;
-  AIDB_CHECK(::waitpid(child, &status, 0) == child);
-  if (!complete) {
+  const int status = Fork([&body] { return AnswerOf(body()); }, answer);
+  if (!answer.complete) {
     return Internal(WIFSIGNALED(status)
                         ? "the run died of signal " + std::to_string(WTERMSIG(status))
                         : "the run ended without an answer");
   }
   if (!answer.ok) return Internal(answer.reason);
   return answer.measurement;
+}
+
+Status InKilledChild(const std::function<Status()>& body) {
+  Answer answer;
+  const int status = Fork(
+      [&body] {
+        Status outcome = body();
+        if (outcome.ok()) ::raise(SIGKILL);
+        return AnswerOf(std::move(outcome));
+      },
+      answer);
+  if (answer.complete) return Internal(answer.reason);
+  if (!WIFSIGNALED(status) || WTERMSIG(status) != SIGKILL) {
+    return Internal("the child that was to be killed ended otherwise");
+  }
+  return {};
 }
 
 }  // namespace aidb::bench

@@ -30,5 +30,8 @@ bool WaitUntilIdle(double seconds_max);
 // Runs `body` in a forked child, so that its CPU time, memory and I/O are its own. A child that
 // dies is kInternal.
 Result<Measurement> InChild(const std::function<Result<Measurement>()>& body);
+// Runs `body` in a forked child that kills itself by SIGKILL as soon as `body` returns ok: what it
+// had open stays open to the end.
+Status InKilledChild(const std::function<Status()>& body);
 
 }  // namespace aidb::bench

@@ -62,6 +62,10 @@ class JsonWriter {
     Separate();
     text_ += std::to_string(value);
   }
+  void Value(uint64_t value) {
+    Separate();
+    text_ += std::to_string(value);
+  }
   void Break() { text_ += '\n'; }
   std::string Take() { return std::move(text_); }
 
@@ -89,6 +93,7 @@ void WriteSettings(const Settings& settings, JsonWriter& json) {
   json.Field("keys", settings.keys);
   json.Field("operations", settings.operations != 0 ? settings.operations : settings.keys);
   json.Field("synced_operations", settings.synced_operations);
+  json.Field("seconds", settings.seconds);
   json.Field("key_bytes", kKeyBytes);
   json.Field("value_bytes", settings.value_bytes);
   json.Field("key_style", NameOf(settings.key_style));
@@ -97,6 +102,7 @@ void WriteSettings(const Settings& settings, JsonWriter& json) {
   json.Field("threads", static_cast<uint64_t>(settings.threads));
   json.Field("pairs", static_cast<uint64_t>(settings.pairs));
   json.Field("seed", settings.seed);
+  json.Field("brief", uint64_t{settings.brief});
   json.Close('}');
   json.Break();
 }
@@ -135,8 +141,15 @@ void WriteMeasurement(const Measurement& m, JsonWriter& json) {
   json.Field("user_bytes", m.user_bytes);
   json.Field("directory_bytes", m.directory_bytes);
   json.Field("live_bytes", m.live_bytes);
+  json.Field("held_us", m.held_us);
   if (m.stall_known) json.Field("stall_us", m.stall_us);
   json.Field("beside_per_second", m.beside_per_second);
+  if (m.series_seconds != 0) {
+    json.Key("series");
+    json.Open('[');
+    for (uint32_t i = 0; i < m.series_seconds; ++i) json.Value(uint64_t{m.series[i]});
+    json.Close(']');
+  }
   json.Close('}');
 }
 
@@ -149,9 +162,27 @@ void WriteRatio(std::string_view name, const Ratio& ratio, JsonWriter& json) {
   json.Close('}');
 }
 
+// What this workload changed of the settings, so that nobody has to know its rules.
+void WriteTerms(const WorkloadRuns& runs, JsonWriter& json) {
+  const Settings& settings = runs.settings;
+  json.Key("terms");
+  json.Open('{');
+  json.Field("keys", settings.keys);
+  json.Field("operations", settings.operations);
+  json.Field("value_bytes", settings.value_bytes);
+  json.Field("memory_bytes", settings.memory_bytes);
+  json.Field("threads", static_cast<uint64_t>(settings.threads));
+  if (runs.run.cold) {
+    json.Field("all_memory_bytes", ColdMemoryBytes(settings));
+    json.Field("bound", runs.bound);
+  }
+  json.Close('}');
+}
+
 void WriteWorkload(const WorkloadRuns& runs, JsonWriter& json) {
   json.Open('{');
   json.Field("name", runs.run.name);
+  WriteTerms(runs, json);
   json.Key("peers");
   json.Open('{');
   for (const PeerRuns& peer : runs.peers) {
@@ -199,18 +230,25 @@ std::string MachineText(const BenchReport& report) {
 
 std::string WorkloadText(const WorkloadRuns& runs) {
   std::string text = Format(
-      "\n%-21s %10s %8s %8s %8s %8s %10s %8s %6s %6s %6s  %s\n", runs.run.name.c_str(), "ops/s",
+      "\n%-21s %10s %8s %8s %8s %8s %10s %8s %6s %6s %6s %7s  %s\n", runs.run.name.c_str(), "ops/s",
       "cpu us", "p50 us", "p99 us", "p99.9", "max us", "RSS MiB", "write", "space", "settle",
-      ("speed of " + std::string(runs.peers.front().kind->name) + " over it").c_str());
+      "held ms", ("speed of " + std::string(runs.peers.front().kind->name) + " over it").c_str());
+  if (runs.run.cold) {
+    const Settings& s = runs.settings;
+    text += Format("  %.0f MiB of keys and values in %.0f MiB of memory: %s\n",
+                   Mebi(s.keys * (kKeyBytes + s.value_bytes)), Mebi(ColdMemoryBytes(s)),
+                   runs.bound.c_str());
+  }
   for (const PeerRuns& peer : runs.peers) {
     const Measurement& m = MedianRun(peer);
-    text += Format("  %-19s %10.0f %8.3f %8.2f %8.2f %8.1f %10.0f %8.0f %6s %6s %6s",
+    text += Format("  %-19s %10.0f %8.3f %8.2f %8.2f %8.1f %10.0f %8.0f %6s %6s %6s %7.0f",
                    std::string(peer.kind->name).c_str(), m.PerSecond(), m.CpuMicrosPerOperation(),
                    Micros(m.latency_p50_ns), Micros(m.latency_p99_ns), Micros(m.latency_p999_ns),
                    Micros(m.latency_max_ns), Mebi(m.peak_rss_bytes),
                    OrDash(Over(m.written_bytes, m.user_bytes), "%.2f").c_str(),
                    OrDash(Over(m.directory_bytes, m.live_bytes), "%.2f").c_str(),
-                   OrDash(m.settle_seconds, m.settled ? "%.1f" : ">%.0f").c_str());
+                   OrDash(m.settle_seconds, m.settled ? "%.1f" : ">%.0f").c_str(),
+                   static_cast<double>(m.held_us) / 1e3);
     if (&peer != &runs.peers.front()) {
       const Ratio speed = SpeedRatio(runs.peers.front(), peer);
       const Ratio cpu = CpuRatio(runs.peers.front(), peer);
@@ -225,7 +263,7 @@ std::string WorkloadText(const WorkloadRuns& runs) {
 std::string ToJson(const BenchReport& report) {
   JsonWriter json;
   json.Open('{');
-  json.Field("format", uint64_t{1});
+  json.Field("format", uint64_t{2});
   WriteSettings(report.settings, json);
   WriteMachine(report.machine, json);
   json.Key("peers");

@@ -44,6 +44,16 @@ void SyncFileSystem(const std::string& path) {
   ::close(descriptor);
 }
 
+void DropCache(const std::string& path) {
+  for (const auto& entry : fs::recursive_directory_iterator(path)) {
+    if (!entry.is_regular_file()) continue;
+    const int descriptor = ::open(entry.path().c_str(), O_RDONLY | O_CLOEXEC);
+    AIDB_CHECK(descriptor >= 0);
+    AIDB_CHECK(::posix_fadvise(descriptor, 0, 0, POSIX_FADV_DONTNEED) == 0);
+    ::close(descriptor);
+  }
+}
+
 uint64_t DirectoryBytes(const std::string& path) {
   uint64_t total = 0;
   for (const auto& entry : fs::recursive_directory_iterator(path)) {

@@ -16,6 +16,9 @@ void CopyTree(const std::string& from, const std::string& to);
 // Waits until what was written to the file system of `path` is on the device, so that one run
 // does not pay for the one before.
 void SyncFileSystem(const std::string& path);
+// Asks the system to forget what it has cached of the files below `path`; call SyncFileSystem
+// first.
+void DropCache(const std::string& path);
 // Blocks in use by all files below `path`, in bytes.
 uint64_t DirectoryBytes(const std::string& path);
 

@@ -7,7 +7,6 @@ namespace aidb::bench {
 namespace {
 
 constexpr uint64_t kKeysMax = uint64_t{1} << 31;
-constexpr uint64_t kValueBytesMax = uint64_t{1} << 20;
 constexpr uint64_t kMemoryBytesMin = uint64_t{4} << 20;
 
 Status Refuse(std::string_view flag, std::string_view value, const std::string& takes) {
@@ -48,26 +47,20 @@ Result<KeyStyle> KeyStyleNamed(std::string_view text) {
   return Refuse("keys", text, "binary or decimal");
 }
 
-// Small enough for a minute on a slow machine, with every kind of workload in it.
+// Small enough for a minute on a slow machine, with every workload and every change in it.
 void MakeSmoke(Settings& settings) {
-  settings.keys = 20'000;
-  settings.synced_operations = 50;
+  settings.brief = true;
+  settings.keys = 5'000;
+  settings.synced_operations = 20;
   settings.memory_bytes = uint64_t{16} << 20;
   settings.pairs = 1;
-  settings.workloads = {"fillseq",
-                        "fillrandom",
-                        "overwrite",
-                        "fillsync",
-                        "deleterandom",
-                        "readrandom",
-                        "readmissing",
-                        "readhot",
-                        "multireadrandom",
-                        "seekrandom",
-                        "readseq",
-                        "readreverse",
-                        "readrandom@compacted",
-                        "readwhilewriting"};
+  settings.seconds = 1;
+  settings.workloads = {
+      "fillseq",         "fillrandom",       "overwrite",  "fillsync@t2", "fill100K",
+      "deleterandom",    "updaterandom",     "readrandom", "readmissing", "readhot",
+      "multireadrandom", "seekrandom@t2",    "readseq",    "readreverse", "readrandom@compacted",
+      "readrandom@cold", "readwhilewriting", "ycsb_a@t8",  "ycsb_b",      "ycsb_c",
+      "ycsb_d@v1000",    "ycsb_e",           "ycsb_f",     "reopen",      "sustained"};
 }
 
 struct NumberFlag {
@@ -82,6 +75,7 @@ constexpr NumberFlag kNumberFlags[] = {
     {"sync_ops", &Settings::synced_operations, 1, UINT64_MAX},
     {"value_size", &Settings::value_bytes, 1, kValueBytesMax},
     {"memory", &Settings::memory_bytes, kMemoryBytesMin, UINT64_MAX},
+    {"seconds", &Settings::seconds, 1, kSecondsMax},
     {"seed", &Settings::seed, 0, UINT64_MAX},
 };
 
@@ -92,7 +86,7 @@ Status Apply(Settings& settings, std::string_view flag, std::string_view value) 
     return {};
   }
   if (flag == "threads" || flag == "pairs") {
-    AIDB_ASSIGN_OR_RETURN(const uint64_t number, Number(flag, value, 1, 256));
+    AIDB_ASSIGN_OR_RETURN(const uint64_t number, Number(flag, value, 1, kThreadsMax));
     (flag == "threads" ? settings.threads : settings.pairs) = static_cast<int>(number);
   } else if (flag == "peers") {
     settings.peers = Split(value);
@@ -152,8 +146,12 @@ Result<Settings> ParseSettings(std::span<char* const> arguments) {
 std::string Usage() {
   return R"(aidb_bench: AiDb beside its peers, in one run, on equal terms.
 
-  --peers=a,b,...      the first is compared with each other one; see below
-  --workloads=w,...    see below; w@compacted reads from a compacted store
+  --peers=a,b,...      the first is compared with each other one (all); see below
+  --workloads=w,...    see below; each with any of
+                         @compacted  a loaded store after its own full compaction
+                         @cold       data of 4 times the memory (at least 64 MiB), of which the
+                                     engine gets half and the system's cache the rest
+                         @tN         N threads    @vN  values of N bytes
   --dir=PATH           scratch space, emptied; its file system is what is measured
   --out=FILE           also writes the results as JSON
   --num=N              keys in a loaded store (1,000,000)
@@ -162,9 +160,11 @@ std::string Usage() {
   --value_size=BYTES   (100)      --keys=binary|decimal   (binary)
   --memory=BYTES       write buffers and caches together (256 MiB)
   --compression=CODEC  none, snappy, lz4, zstd (lz4)
+  --seconds=N          of a run that ends by the clock (60)
   --threads=N          (1)        --pairs=N  measured rounds (5)
   --seed=N             (1)
-  --smoke              small values for all of these; flags behind it override
+  --smoke              small values for all of these, no warm-up, no wait for background work:
+                       shows that all works; flags behind it override
 )";
 }
 

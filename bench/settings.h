@@ -19,7 +19,7 @@ enum class KeyStyle : unsigned char {
 
 // What the command line chooses.
 struct Settings {
-  std::vector<std::string> peers = {"aidb", "rocksdb", "rocksdb_tuned", "leveldb"};
+  std::vector<std::string> peers;  // Empty = all there are.
   std::vector<std::string> workloads = {"fillseq",    "fillrandom", "overwrite",
                                         "readrandom", "seekrandom", "readseq"};
   std::string directory = "/tmp/aidb_bench";
@@ -29,14 +29,20 @@ struct Settings {
   uint64_t synced_operations = 5'000;  // Per run of a synced workload.
   uint64_t value_bytes = 100;
   uint64_t memory_bytes = uint64_t{256} << 20;
+  uint64_t seconds = 60;  // Of a run that ends by the clock.
   int threads = 1;
   int pairs = 5;
   uint64_t seed = 1;
   KeyStyle key_style = KeyStyle::kBinary;
   kv::Compression compression = kv::Compression::kLz4;
+  // No warm-up and no wait for background work to come to rest: shows that all works, no figures.
+  bool brief = false;
 };
 
 inline constexpr uint64_t kKeyBytes = 16;
+inline constexpr uint64_t kSecondsMax = 600;  // Of Settings::seconds.
+inline constexpr uint64_t kThreadsMax = 256;
+inline constexpr uint64_t kValueBytesMax = uint64_t{1} << 20;
 
 // kInvalidArgument names the flag and what it takes. `--smoke` stands for a set of small values.
 Result<Settings> ParseSettings(std::span<char* const> arguments);

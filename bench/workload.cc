@@ -1,9 +1,12 @@
 #include "bench/workload.h"
 
 #include <algorithm>
+#include <charconv>
 #include <vector>
 
 #include "bench/process.h"
+#include "bench/ycsb.h"
+#include "bench/zipfian.h"
 
 namespace aidb::bench {
 namespace {
@@ -25,15 +28,28 @@ Status PutRandom(Worker& worker) {
 Status DeleteRandom(Worker& worker) {
   return worker.Repeat([&](uint64_t) {
     worker.Wrote(kKeyBytes);
-    return worker.peer().Delete(worker.material().Key(worker.rng().Below(worker.keys())));
+    return worker.session().Delete(worker.material().Key(worker.rng().Below(worker.keys())));
   });
+}
+
+Status UpdateRandom(Worker& worker) {
+  return worker.Repeat([&](uint64_t) -> Status {
+    const uint64_t number = worker.rng().Below(worker.keys());
+    AIDB_ASSIGN_OR_RETURN(const auto value, worker.session().Get(worker.material().Key(number)));
+    worker.Found(value ? 1 : 0);
+    return worker.Put(number);
+  });
+}
+
+Status Sustained(Worker& worker) {
+  return worker.RepeatForSeconds([&] { return worker.Put(worker.rng().Below(worker.keys())); });
 }
 
 // Reads what `key_of` names, once per operation.
 template <typename KeyOf>
 Status ReadEach(Worker& worker, KeyOf key_of) {
   return worker.Repeat([&](uint64_t) -> Status {
-    AIDB_ASSIGN_OR_RETURN(const auto value, worker.peer().Get(key_of()));
+    AIDB_ASSIGN_OR_RETURN(const auto value, worker.session().Get(key_of()));
     worker.Found(value ? 1 : 0);
     return {};
   });
@@ -62,7 +78,7 @@ Status MultiReadRandom(Worker& worker) {
       views[i] = keys[i];
     }
     AIDB_ASSIGN_OR_RETURN(const size_t found,
-                          worker.peer().MultiGet(std::span(views).first(count)));
+                          worker.session().MultiGet(std::span(views).first(count)));
     worker.Found(found);
     return {};
   });
@@ -71,25 +87,26 @@ Status MultiReadRandom(Worker& worker) {
 Status SeekRandom(Worker& worker) {
   return worker.Repeat([&](uint64_t) -> Status {
     const std::string_view key = worker.material().Key(worker.rng().Below(worker.keys()));
-    const auto cursor = worker.peer().Scan(key, kv::ScanOrder::kForward);
+    const auto cursor = worker.session().Scan(key, kv::ScanOrder::kForward);
     if (cursor->Valid() && cursor->Entry().first == key) worker.Found(1);
     return cursor->status();
   });
 }
 
 Status ReadSeq(Worker& worker) {
-  return worker.Walk(*worker.peer().Scan({}, kv::ScanOrder::kForward));
+  return worker.Walk(*worker.session().Scan({}, kv::ScanOrder::kForward));
 }
 
 Status ReadReverse(Worker& worker) {
-  return worker.Walk(*worker.peer().Scan({}, kv::ScanOrder::kReverse));
+  return worker.Walk(*worker.session().Scan({}, kv::ScanOrder::kReverse));
 }
 
 constexpr Workload kWorkloads[] = {
     {.name = "fillseq",
      .about = "puts in key order into an empty store",
      .body = FillSeq,
-     .writes = true},
+     .writes = true,
+     .in_order = true},
     {.name = "fillrandom",
      .about = "puts of random keys into an empty store",
      .body = PutRandom,
@@ -99,6 +116,12 @@ constexpr Workload kWorkloads[] = {
      .body = PutRandom,
      .writes = true,
      .synced = true},
+    {.name = "fill100K",
+     .about = "the same with values of 100,000 bytes and a thousandth of the keys",
+     .body = PutRandom,
+     .writes = true,
+     .value_bytes = 100'000,
+     .share = 1000},
     {.name = "overwrite",
      .about = "puts of random keys into a loaded store",
      .body = PutRandom,
@@ -107,6 +130,12 @@ constexpr Workload kWorkloads[] = {
     {.name = "deleterandom",
      .about = "deletes of random keys",
      .body = DeleteRandom,
+     .loaded = true,
+     .writes = true,
+     .deletes = true},
+    {.name = "updaterandom",
+     .about = "gets of random keys, each followed by a put of the same",
+     .body = UpdateRandom,
      .loaded = true,
      .writes = true},
     {.name = "readrandom",
@@ -140,24 +169,116 @@ constexpr Workload kWorkloads[] = {
      .loaded = true,
      .writes = true,
      .writer_beside = true},
+    {.name = "ycsb_a",
+     .about = "half reads, half updates; popular keys",
+     .body = YcsbA,
+     .loaded = true,
+     .writes = true},
+    {.name = "ycsb_b",
+     .about = "95 % reads, 5 % updates; popular keys",
+     .body = YcsbB,
+     .loaded = true,
+     .writes = true},
+    {.name = "ycsb_c", .about = "reads of popular keys", .body = YcsbC, .loaded = true},
+    {.name = "ycsb_d",
+     .about = "95 % reads of the latest keys, 5 % inserts",
+     .body = YcsbD,
+     .loaded = true,
+     .writes = true},
+    {.name = "ycsb_e",
+     .about = "95 % scans of 1 to 100 steps from popular keys, 5 % inserts",
+     .body = YcsbE,
+     .loaded = true,
+     .writes = true},
+    {.name = "ycsb_f",
+     .about = "half reads, half reads with an update; popular keys",
+     .body = YcsbF,
+     .loaded = true,
+     .writes = true},
+    {.name = "reopen",
+     .about = "opening a store, a quarter overwritten without sync, after SIGKILL; once per run",
+     .body = nullptr,
+     .loaded = true,
+     .start = StartState::kKilled},
+    {.name = "sustained",
+     .about = "overwrite for --seconds, with the rate of each second",
+     .body = Sustained,
+     .loaded = true,
+     .writes = true,
+     .timed = true},
 };
+
+// The number behind the first letter of `text`, in [1, most]; 0 when it is none.
+uint64_t NumberBehindLetter(std::string_view text, uint64_t most) {
+  uint64_t number = 0;
+  const auto [end, error] = std::from_chars(text.data() + 1, text.data() + text.size(), number);
+  return error == std::errc() && end == text.data() + text.size() && number <= most ? number : 0;
+}
+
+// False: `workload` knows no such change.
+bool ApplyChange(std::string_view change, WorkloadRun& run) {
+  const Workload& workload = *run.workload;
+  if (change == "compacted") {
+    run.start = StartState::kCompacted;
+    return workload.loaded && workload.body != nullptr;
+  }
+  if (change == "cold") {
+    run.cold = true;
+    return workload.loaded && workload.body != nullptr;
+  }
+  if (change.starts_with('t')) {
+    run.threads = static_cast<int>(NumberBehindLetter(change, kThreadsMax));
+    return run.threads != 0 && workload.body != nullptr;
+  }
+  if (change.starts_with('v')) {
+    run.value_bytes = NumberBehindLetter(change, kValueBytesMax);
+    return run.value_bytes != 0 && workload.value_bytes == 0;
+  }
+  return false;
+}
 
 }  // namespace
 
 std::span<const Workload> AllWorkloads() { return kWorkloads; }
 
 Result<WorkloadRun> FindWorkload(std::string_view name) {
-  const size_t at = name.find('@');
-  const std::string_view base = name.substr(0, at);
-  const std::string_view state = at == std::string_view::npos ? "" : name.substr(at + 1);
+  const size_t at = std::min(name.find('@'), name.size());
   for (const Workload& workload : kWorkloads) {
-    if (workload.name != base) continue;
-    if (!state.empty() && (state != "compacted" || !workload.loaded)) break;
-    StartState start = workload.loaded ? StartState::kFresh : StartState::kEmpty;
-    if (!state.empty()) start = StartState::kCompacted;
-    return WorkloadRun{std::string(name), &workload, start};
+    if (workload.name != name.substr(0, at)) continue;
+    WorkloadRun run{.name = std::string(name), .workload = &workload, .start = workload.start};
+    if (workload.loaded && run.start == StartState::kEmpty) run.start = StartState::kFresh;
+    std::string_view changes = name.substr(at);
+    while (!changes.empty()) {
+      changes.remove_prefix(1);
+      const std::string_view change = changes.substr(0, changes.find('@'));
+      if (!ApplyChange(change, run)) {
+        return InvalidArgument("workload " + std::string(workload.name) + " takes no @" +
+                               std::string(change) + "; see --help");
+      }
+      changes.remove_prefix(change.size());
+    }
+    return run;
   }
   return InvalidArgument("no workload " + std::string(name) + "; see --help");
+}
+
+uint64_t ColdMemoryBytes(const Settings& settings) {
+  const uint64_t data = settings.keys * (kKeyBytes + settings.value_bytes);
+  return std::max(data / kColdDataOverMemory, kColdMemoryMin);
+}
+
+Settings SettingsFor(const Settings& settings, const WorkloadRun& run) {
+  const Workload& workload = *run.workload;
+  Settings changed = settings;
+  if (run.threads != 0) changed.threads = run.threads;
+  if (workload.value_bytes != 0) changed.value_bytes = workload.value_bytes;
+  if (run.value_bytes != 0) changed.value_bytes = run.value_bytes;
+  if (changed.operations == 0) changed.operations = changed.keys;
+  changed.keys = std::max<uint64_t>(changed.keys / workload.share, 1);
+  changed.operations = std::max<uint64_t>(changed.operations / workload.share, 1);
+  if (workload.synced) changed.operations = changed.synced_operations;
+  if (run.cold) changed.memory_bytes = ColdMemoryBytes(changed) / 2;
+  return changed;
 }
 
 Material::Material(const Settings& settings, uint64_t seed)
@@ -189,6 +310,14 @@ std::string_view Material::MissingKey(uint64_t number) {
   return key;
 }
 
+std::string_view Material::InsertedKey(uint64_t keys, uint64_t number) {
+  if (style_ == KeyStyle::kDecimal) return Key(keys + number);
+  Key(Fnv1a(number) % keys);
+  for (size_t i = kKeyBytes; i-- > 8; number >>= 8) key_[i] = static_cast<char>(number & 0xFF);
+  key_[8] = '1';  // Behind the loaded key, which goes on with '0'.
+  return {key_.data(), key_.size()};
+}
+
 std::string_view Material::Value() {
   if (next_ + value_bytes_ > pool_.size()) next_ = 0;
   const std::string_view value(pool_.data() + next_, value_bytes_);
@@ -196,9 +325,11 @@ std::string_view Material::Value() {
   return value;
 }
 
-Worker::Worker(const Settings& settings, Peer& peer, int index, uint64_t seed, uint64_t operations)
+Worker::Worker(const Settings& settings, PeerSession& session, int index, uint64_t seed,
+               uint64_t operations)
     : settings_(settings),
-      peer_(peer),
+      session_(session),
+      index_(static_cast<uint64_t>(index)),
       first_(operations * static_cast<uint64_t>(index) / static_cast<uint64_t>(settings.threads)),
       count_(operations * static_cast<uint64_t>(index + 1) /
                  static_cast<uint64_t>(settings.threads) -
@@ -224,7 +355,7 @@ Status Worker::Walk(PeerCursor& cursor) {
     before = now;
   }
   AIDB_RETURN_IF_ERROR(cursor.status());
-  if (bytes != steps * (kKeyBytes + settings_.value_bytes)) {
+  if ((steps == 0 && count_ > 0) || bytes != steps * (kKeyBytes + settings_.value_bytes)) {
     return Internal("the walk met keys or values of the wrong size");
   }
   Found(steps);
@@ -234,7 +365,16 @@ Status Worker::Walk(PeerCursor& cursor) {
 
 Status Worker::Put(uint64_t key_number) {
   Wrote(kKeyBytes + settings_.value_bytes);
-  return peer_.Put(material_.Key(key_number), material_.Value());
+  return session_.Put(material_.Key(key_number), material_.Value());
+}
+
+std::string_view Worker::InsertedKey(uint64_t number) {
+  return material_.InsertedKey(keys(), number * static_cast<uint64_t>(settings_.threads) + index_);
+}
+
+Status Worker::Insert() {
+  Wrote(kKeyBytes + settings_.value_bytes);
+  return session_.Put(InsertedKey(inserted_++), material_.Value());
 }
 
 Result<uint64_t> Worker::OverwriteUntil(const std::atomic<bool>& stop) {

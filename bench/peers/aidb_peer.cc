@@ -24,33 +24,32 @@ class AidbCursor final : public PeerCursor {
   kv::Iterator iterator_;
 };
 
-class AidbPeer final : public Peer {
+class AidbSession final : public PeerSession {
  public:
-  AidbPeer(std::unique_ptr<io::PosixEnv> env, std::unique_ptr<kv::Store> store, bool synced)
-      : env_(std::move(env)), store_(std::move(store)), write_{.sync = synced} {}
+  AidbSession(kv::Store& store, bool synced) : store_(store), write_{.sync = synced} {}
 
   Status Put(std::string_view key, std::string_view value) override {
     kv::WriteBatch batch;
     batch.Put(key, value);
-    return store_->Write(std::move(batch), write_).status();
+    return store_.Write(std::move(batch), write_).status();
   }
   Status Delete(std::string_view key) override {
     kv::WriteBatch batch;
     batch.Delete(key);
-    return store_->Write(std::move(batch), write_).status();
+    return store_.Write(std::move(batch), write_).status();
   }
   Status WriteBatch(std::span<const KeyValue> puts) override {
     kv::WriteBatch batch;
     for (const auto& [key, value] : puts) batch.Put(key, value);
-    return store_->Write(std::move(batch), write_).status();
+    return store_.Write(std::move(batch), write_).status();
   }
   Result<std::optional<size_t>> Get(std::string_view key) override {
-    AIDB_ASSIGN_OR_RETURN(const auto value, store_->Get(key, {}));
+    AIDB_ASSIGN_OR_RETURN(const auto value, store_.Get(key, {}));
     return value ? std::optional(value->size()) : std::nullopt;
   }
   Result<size_t> MultiGet(std::span<const std::string_view> keys) override {
     size_t found = 0;
-    for (const auto& value : store_->MultiGet(keys, {})) {
+    for (const auto& value : store_.MultiGet(keys, {})) {
       AIDB_RETURN_IF_ERROR(value.status());
       if (value->has_value()) ++found;
     }
@@ -58,7 +57,21 @@ class AidbPeer final : public Peer {
   }
   std::unique_ptr<PeerCursor> Scan(std::optional<std::string_view> from,
                                    kv::ScanOrder order) override {
-    return std::make_unique<AidbCursor>(store_->Scan({.lower = from, .order = order}));
+    return std::make_unique<AidbCursor>(store_.Scan({.lower = from, .order = order}));
+  }
+
+ private:
+  kv::Store& store_;
+  const kv::WriteOptions write_;
+};
+
+class AidbPeer final : public Peer {
+ public:
+  AidbPeer(std::unique_ptr<io::PosixEnv> env, std::unique_ptr<kv::Store> store, bool synced)
+      : env_(std::move(env)), store_(std::move(store)), synced_(synced) {}
+
+  Result<std::unique_ptr<PeerSession>> NewSession() override {
+    return std::make_unique<AidbSession>(*store_, synced_);
   }
   Status Flush() override { return store_->Flush(); }
   // Background compaction brings the levels to their targets by itself; there is no call that
@@ -70,7 +83,7 @@ class AidbPeer final : public Peer {
  private:
   const std::unique_ptr<io::PosixEnv> env_;
   const std::unique_ptr<kv::Store> store_;
-  const kv::WriteOptions write_;
+  const bool synced_;
 };
 
 // docs/tour.md: the defaults are meant to be right, so only the equal terms are set. Without

@@ -42,27 +42,24 @@ struct Borrowed {
   std::unique_ptr<const leveldb::FilterPolicy> filter;
 };
 
-class LevelDbPeer final : public Peer {
+class LevelDbSession final : public PeerSession {
  public:
-  LevelDbPeer(Borrowed borrowed, std::unique_ptr<leveldb::DB> db, bool synced)
-      : borrowed_(std::move(borrowed)), db_(std::move(db)) {
-    write_.sync = synced;
-  }
+  LevelDbSession(leveldb::DB& db, bool synced) : db_(db) { write_.sync = synced; }
 
   Status Put(std::string_view key, std::string_view value) override {
-    return Translate(db_->Put(write_, ToSlice(key), ToSlice(value)));
+    return Translate(db_.Put(write_, ToSlice(key), ToSlice(value)));
   }
   Status Delete(std::string_view key) override {
-    return Translate(db_->Delete(write_, ToSlice(key)));
+    return Translate(db_.Delete(write_, ToSlice(key)));
   }
   Status WriteBatch(std::span<const KeyValue> puts) override {
     leveldb::WriteBatch batch;
     for (const auto& [key, value] : puts) batch.Put(ToSlice(key), ToSlice(value));
-    return Translate(db_->Write(write_, &batch));
+    return Translate(db_.Write(write_, &batch));
   }
   Result<std::optional<size_t>> Get(std::string_view key) override {
     std::string value;  // Its interface knows no value without a copy.
-    const leveldb::Status status = db_->Get(leveldb::ReadOptions(), ToSlice(key), &value);
+    const leveldb::Status status = db_.Get(leveldb::ReadOptions(), ToSlice(key), &value);
     if (status.IsNotFound()) return std::nullopt;
     AIDB_RETURN_IF_ERROR(Translate(status));
     return value.size();
@@ -77,7 +74,7 @@ class LevelDbPeer final : public Peer {
   }
   std::unique_ptr<PeerCursor> Scan(std::optional<std::string_view> from,
                                    kv::ScanOrder order) override {
-    std::unique_ptr<leveldb::Iterator> iterator(db_->NewIterator(leveldb::ReadOptions()));
+    std::unique_ptr<leveldb::Iterator> iterator(db_.NewIterator(leveldb::ReadOptions()));
     if (from) {
       iterator->Seek(ToSlice(*from));
     } else if (order == kv::ScanOrder::kForward) {
@@ -86,6 +83,20 @@ class LevelDbPeer final : public Peer {
       iterator->SeekToLast();
     }
     return std::make_unique<LevelDbCursor>(std::move(iterator), order);
+  }
+
+ private:
+  leveldb::DB& db_;
+  leveldb::WriteOptions write_;
+};
+
+class LevelDbPeer final : public Peer {
+ public:
+  LevelDbPeer(Borrowed borrowed, std::unique_ptr<leveldb::DB> db, bool synced)
+      : borrowed_(std::move(borrowed)), db_(std::move(db)), synced_(synced) {}
+
+  Result<std::unique_ptr<PeerSession>> NewSession() override {
+    return std::make_unique<LevelDbSession>(*db_, synced_);
   }
   // Compacts the range that holds no key but all memtables: LevelDB's only way to flush.
   Status Flush() override {
@@ -107,7 +118,7 @@ class LevelDbPeer final : public Peer {
  private:
   const Borrowed borrowed_;
   std::unique_ptr<leveldb::DB> db_;
-  leveldb::WriteOptions write_;
+  const bool synced_;
 };
 
 // doc/index.md of LevelDB, sections "Cache" and "Filters": a cache made for the memory there is,

@@ -1,6 +1,8 @@
 // RocksDB, used directly.
 
 #include <algorithm>
+#include <cstdlib>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -51,29 +53,27 @@ class RocksDbCursor final : public PeerCursor {
   const kv::ScanOrder order_;
 };
 
-class RocksDbPeer final : public Peer {
+class RocksDbSession final : public PeerSession {
  public:
-  RocksDbPeer(std::unique_ptr<rocksdb::DB> db, bool synced) : db_(std::move(db)) {
-    write_.sync = synced;
-  }
+  RocksDbSession(rocksdb::DB& db, bool synced) : db_(db) { write_.sync = synced; }
 
   Status Put(std::string_view key, std::string_view value) override {
-    return Translate(db_->Put(write_, ToSlice(key), ToSlice(value)));
+    return Translate(db_.Put(write_, ToSlice(key), ToSlice(value)));
   }
   Status Delete(std::string_view key) override {
-    return Translate(db_->Delete(write_, ToSlice(key)));
+    return Translate(db_.Delete(write_, ToSlice(key)));
   }
   Status WriteBatch(std::span<const KeyValue> puts) override {
     rocksdb::WriteBatch batch;
     for (const auto& [key, value] : puts) {
       AIDB_RETURN_IF_ERROR(Translate(batch.Put(ToSlice(key), ToSlice(value))));
     }
-    return Translate(db_->Write(write_, &batch));
+    return Translate(db_.Write(write_, &batch));
   }
   Result<std::optional<size_t>> Get(std::string_view key) override {
     rocksdb::PinnableSlice value;
     const rocksdb::Status status =
-        db_->Get(rocksdb::ReadOptions(), db_->DefaultColumnFamily(), ToSlice(key), &value);
+        db_.Get(rocksdb::ReadOptions(), db_.DefaultColumnFamily(), ToSlice(key), &value);
     if (status.IsNotFound()) return std::nullopt;
     AIDB_RETURN_IF_ERROR(Translate(status));
     return value.size();
@@ -84,8 +84,8 @@ class RocksDbPeer final : public Peer {
     for (const std::string_view key : keys) slices.push_back(ToSlice(key));
     std::vector<rocksdb::PinnableSlice> values(keys.size());
     std::vector<rocksdb::Status> statuses(keys.size());
-    db_->MultiGet(rocksdb::ReadOptions(), db_->DefaultColumnFamily(), keys.size(), slices.data(),
-                  values.data(), statuses.data());
+    db_.MultiGet(rocksdb::ReadOptions(), db_.DefaultColumnFamily(), keys.size(), slices.data(),
+                 values.data(), statuses.data());
     size_t found = 0;
     for (const rocksdb::Status& status : statuses) {
       if (status.IsNotFound()) continue;
@@ -96,7 +96,7 @@ class RocksDbPeer final : public Peer {
   }
   std::unique_ptr<PeerCursor> Scan(std::optional<std::string_view> from,
                                    kv::ScanOrder order) override {
-    std::unique_ptr<rocksdb::Iterator> iterator(db_->NewIterator(rocksdb::ReadOptions()));
+    std::unique_ptr<rocksdb::Iterator> iterator(db_.NewIterator(rocksdb::ReadOptions()));
     if (from) {
       iterator->Seek(ToSlice(*from));
     } else if (order == kv::ScanOrder::kForward) {
@@ -106,17 +106,36 @@ class RocksDbPeer final : public Peer {
     }
     return std::make_unique<RocksDbCursor>(std::move(iterator), order);
   }
+
+ private:
+  rocksdb::DB& db_;
+  rocksdb::WriteOptions write_;
+};
+
+class RocksDbPeer final : public Peer {
+ public:
+  RocksDbPeer(std::unique_ptr<rocksdb::DB> db, bool synced) : db_(std::move(db)), synced_(synced) {}
+
+  Result<std::unique_ptr<PeerSession>> NewSession() override {
+    return std::make_unique<RocksDbSession>(*db_, synced_);
+  }
   Status Flush() override { return Translate(db_->Flush(rocksdb::FlushOptions())); }
   Status Compact() override {
     return Translate(db_->CompactRange(rocksdb::CompactRangeOptions(), nullptr, nullptr));
   }
-  // Kept only with a Statistics object, which its advice leaves off.
-  std::optional<uint64_t> StallMicros() override { return std::nullopt; }
+  // Its statistics since open; they need no Statistics object, which its advice leaves off.
+  std::optional<uint64_t> StallMicros() override {
+    std::map<std::string, std::string> figures;
+    if (!db_->GetMapProperty(rocksdb::DB::Properties::kDBStats, &figures)) return std::nullopt;
+    const auto stall = figures.find("db.user_write_stall_micros");
+    if (stall == figures.end()) return std::nullopt;
+    return std::strtoull(stall->second.c_str(), nullptr, 10);
+  }
   Status Close() override { return Translate(db_->Close()); }
 
  private:
   const std::unique_ptr<rocksdb::DB> db_;
-  rocksdb::WriteOptions write_;
+  const bool synced_;
 };
 
 // rocksdb/options.h: a fresh Options object, "default values are tuned for" a level-style store
