@@ -17,8 +17,13 @@ namespace aidb::bench {
 namespace {
 
 Result<std::vector<const PeerKind*>> FindPeers(const Settings& settings) {
-  if (settings.peers.empty()) return AllPeers();
   std::vector<const PeerKind*> found;
+  if (settings.peers.empty()) {
+    found = AllPeers();
+    if (settings.brief) {
+      std::erase_if(found, [](const PeerKind* kind) { return kind->slow_to_open; });
+    }
+  }
   for (const std::string& name : settings.peers) {
     const size_t before = found.size();
     for (const PeerKind* kind : AllPeers()) {

@@ -164,7 +164,8 @@ std::string Usage() {
   --threads=N          (1)        --pairs=N  measured rounds (5)
   --seed=N             (1)
   --smoke              small values for all of these, no warm-up, no wait for background work:
-                       shows that all works; flags behind it override
+                       shows that all works; flags behind it override; leaves out what takes a
+                       second to open
 )";
 }
 

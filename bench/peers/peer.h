@@ -86,7 +86,9 @@ struct PeerKind {
   std::string_view name;   // On the command line, in tables and in results.
   std::string version;     // Of the library, with what makes it special.
   std::string_view terms;  // What differs from the others, in words.
-  Result<std::unique_ptr<Peer>> (*open)(const PeerSetup& setup);
+  // Opening takes a second whatever is in it: --smoke runs it only when asked for by name.
+  bool slow_to_open = false;
+  Result<std::unique_ptr<Peer>> (*open)(const PeerSetup& setup) = nullptr;
 };
 
 // Each engine's kinds, in the file of its class. To add an engine: a file with such a function,
