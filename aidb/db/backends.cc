@@ -53,7 +53,8 @@ Result<OpenedBackend> OpenBackend(const io::Env& env, std::string_view directory
       AIDB_RETURN_IF_ERROR(CheckMadeBy(env.files, directory, options.backend));
       return OpenRocks(env, directory, options);
     case kv::Backend::kMemory: {
-      AIDB_ASSIGN_OR_RETURN(std::unique_ptr<kv::MemoryStore> store, kv::MemoryStore::Open(options));
+      AIDB_ASSIGN_OR_RETURN(std::unique_ptr<kv::MemoryStore> store,
+                            kv::MemoryStore::Open(options, env.clock));
       kv::ConditionalWriter* const conditional = store.get();
       return OpenedBackend{.store = std::move(store), .conditional = conditional};
     }

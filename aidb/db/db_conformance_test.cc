@@ -49,7 +49,7 @@ class DbSubject final : public kv::Subject {
 
   Result<kv::OpenedStore> Open(const Options& options) override {
     AIDB_ASSIGN_OR_RETURN(std::unique_ptr<DB> db,
-                          DB::Open(world_.env(), directory_.Join("store"), options));
+                          DB::Open(WithClock(world_.env()), directory_.Join("store"), options));
     return kv::OpenedStore{.store = std::make_unique<DbAsStore>(std::move(db))};
   }
   Options options() const override {

@@ -38,8 +38,8 @@ bool Applies(const ConformanceTest& test, Abilities abilities) {
 
 bool RegisterConformanceSuite(std::string_view name, Abilities abilities, SubjectMaker make) {
   const std::string suite = std::string(name) + "Conformance";
-  for (const auto& part : {WriteTests(), ReadTests(), IteratorTests(), LifecycleTests(),
-                           ConditionalTests(), ThreadTests()}) {
+  for (const auto& part : {WriteTests(), ReadTests(), IteratorTests(), ExpiryTests(),
+                           LifecycleTests(), ConditionalTests(), ThreadTests()}) {
     for (const ConformanceTest& test : part) {
       if (!Applies(test, abilities)) continue;
       testing::RegisterTest(
@@ -69,6 +69,12 @@ Sequence Trial::Write(WriteBatch batch) {
 
 Sequence Trial::Put(std::string_view key, std::string_view value) {
   return Write(PutBatch(key, value));
+}
+
+Sequence Trial::PutUntil(std::string_view key, std::string_view value, uint64_t expires_at_ms) {
+  WriteBatch batch;
+  batch.Put(key, value, expires_at_ms);
+  return Write(std::move(batch));
 }
 
 Sequence Trial::Delete(std::string_view key) {

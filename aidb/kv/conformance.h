@@ -1,11 +1,16 @@
 #pragma once
 
+#include <atomic>
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <string_view>
 
+#include "aidb/base/clock.h"
 #include "aidb/base/result.h"
+#include "aidb/io/env.h"
 #include "aidb/io/executor.h"
+#include "aidb/io/posix/posix_clock.h"
 #include "aidb/kv/conditional_writer.h"
 #include "aidb/kv/options.h"
 #include "aidb/kv/store.h"
@@ -18,6 +23,23 @@ namespace aidb::kv {
 struct OpenedStore {
   std::unique_ptr<Store> store = nullptr;
   ConditionalWriter* conditional = nullptr;  // The same object, if it is one.
+};
+
+// Real time, but for the wall clock, which stands still until a test moves it.
+//
+// Thread safety: any thread may call any method.
+class TrialClock final : public Clock {
+ public:
+  Instant Now() const override { return real_.Now(); }
+  int64_t WallMillis() const override { return wall_ms_.load(); }
+  void SleepFor(Duration duration) override { real_.SleepFor(duration); }
+
+  uint64_t wall_ms() const { return static_cast<uint64_t>(wall_ms_.load()); }
+  void SetWall(uint64_t ms) { wall_ms_.store(static_cast<int64_t>(ms)); }
+
+ private:
+  io::PosixClock real_;
+  std::atomic<int64_t> wall_ms_{1'700'000'000'000};
 };
 
 // A store to be tested, and the one place it lives in.
@@ -35,8 +57,19 @@ class Subject {
   virtual Options options() const = 0;
   // Runs the threads of tests that need several.
   virtual io::Executor& executor() = 0;
+  // Of every store it opens.
+  TrialClock& trial_clock() { return clock_; }
   // Ends the store without Close, as SIGKILL would.
   virtual void Kill(OpenedStore opened) { opened.store.reset(); }
+
+ protected:
+  // `env` with the clock of the trial.
+  io::Env WithClock(const io::Env& env) {
+    return {env.files, clock_, env.executor, env.random, env.log};
+  }
+
+ private:
+  TrialClock clock_;
 };
 
 // Makes a subject with nothing in it, independent of all others.

@@ -153,6 +153,7 @@ void APreconditionNeedsASnapshotOfThisStore(Subject& subject) {
   class Foreign final : public SnapshotState {
    public:
     Sequence sequence() const override { return kSequenceNone; }
+    uint64_t now_ms() const override { return 0; }
     const void* owner() const override { return this; }
   };
   const Snapshot foreign(std::make_unique<Foreign>());

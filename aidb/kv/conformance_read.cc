@@ -170,6 +170,7 @@ void ASnapshotOfAnotherStoreIsRefused(Subject& subject) {
   class Foreign final : public SnapshotState {
    public:
     Sequence sequence() const override { return Sequence{1}; }
+    uint64_t now_ms() const override { return 0; }
     const void* owner() const override { return this; }
   };
   const Snapshot foreign(std::make_unique<Foreign>());

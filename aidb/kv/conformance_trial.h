@@ -29,9 +29,13 @@ class Trial {
     return subject_.executor().Start("conformance", std::move(body));
   }
   Store& store() { return *opened_.store; }
+  // The wall clock of the store, in milliseconds since 1970.
+  uint64_t now_ms() { return subject_.trial_clock().wall_ms(); }
+  void SetClock(uint64_t ms) { subject_.trial_clock().SetWall(ms); }
   ConditionalWriter& conditional() { return *opened_.conditional; }
 
   Sequence Put(std::string_view key, std::string_view value);
+  Sequence PutUntil(std::string_view key, std::string_view value, uint64_t expires_at_ms);
   Sequence Delete(std::string_view key);
   Sequence Write(WriteBatch batch);
   std::optional<std::string> Get(std::string_view key, const Snapshot* snapshot = nullptr);
@@ -72,6 +76,7 @@ using ConformanceTests = std::vector<ConformanceTest>;
 ConformanceTests WriteTests();
 ConformanceTests ReadTests();
 ConformanceTests IteratorTests();
+ConformanceTests ExpiryTests();
 ConformanceTests LifecycleTests();
 ConformanceTests ConditionalTests();
 ConformanceTests ThreadTests();

@@ -1,18 +1,25 @@
 #include "aidb/kv/memory_store.h"
 
 #include <algorithm>
+#include <compare>
 #include <deque>
 #include <map>
+#include <optional>
 #include <set>
 #include <string>
 #include <utility>
 
 #include "aidb/base/sync.h"
+#include "aidb/kv/expiry_clock.h"
 
 namespace aidb::kv {
 namespace {
 
-using Value = std::shared_ptr<const std::string>;  // Null: deleted.
+struct Stored {
+  std::string bytes;
+  std::optional<uint64_t> expires_at_ms;
+};
+using Value = std::shared_ptr<const Stored>;  // Null: deleted.
 
 // One state of a key, from its sequence to that of the next version.
 struct Version {
@@ -22,16 +29,35 @@ struct Version {
 using Versions = std::vector<Version>;  // Oldest first, never empty.
 using Entries = std::map<std::string, Versions, std::less<>>;
 
-const Value& VisibleAt(const Versions& versions, Sequence sequence) {
+// What a read works at. Of two moments the later one has neither the smaller sequence nor the
+// earlier time.
+struct Moment {
+  Sequence sequence;
+  uint64_t now_ms;
+
+  auto operator<=>(const Moment&) const = default;
+};
+
+bool Expired(const Value& value, uint64_t now_ms) {
+  return value != nullptr && value->expires_at_ms && *value->expires_at_ms <= now_ms;
+}
+
+const Value& VisibleAt(const Versions& versions, const Moment& at) {
   static const Value kAbsent;
   for (auto version = versions.rbegin(); version != versions.rend(); ++version) {
-    if (version->sequence <= sequence) return version->value;
+    if (version->sequence > at.sequence) continue;
+    return Expired(version->value, at.now_ms) ? kAbsent : version->value;
   }
   return kAbsent;
 }
 
+uint64_t OverheadOf(bool expires) {
+  return MemoryStore::kVersionOverheadBytes + (expires ? MemoryStore::kExpiryOverheadBytes : 0);
+}
+
 uint64_t CostOf(std::string_view key, const Value& value) {
-  return key.size() + (value ? value->size() : 0) + MemoryStore::kVersionOverheadBytes;
+  if (value == nullptr) return key.size() + OverheadOf(false);
+  return key.size() + value->bytes.size() + OverheadOf(value->expires_at_ms.has_value());
 }
 
 Status Closed() { return Unavailable("memory store: closed"); }
@@ -41,32 +67,32 @@ Status Closed() { return Unavailable("memory store: closed"); }
 // All state, behind one mutex; every method is one step that others see whole.
 class MemoryStore::Core {
  public:
-  explicit Core(const Options& options) : options_(options) {}
+  Core(const Options& options, const Clock& clock) : options_(options), clock_(clock) {}
 
   // `unchanged` null: no condition.
   Result<Sequence> Write(const Precondition* unchanged, const WriteBatch& batch) AIDB_EXCLUDES(mu_);
-  // Values by key, in order, at one sequence.
+  // Values by key, in order, at one moment.
   Result<std::vector<Value>> Read(std::span<const std::string_view> keys, const Snapshot* snapshot)
       AIDB_EXCLUDES(mu_);
-  // The sequence a read works at: the snapshot's, else the newest. Held until Release.
-  Result<Sequence> Hold(const Snapshot* snapshot) AIDB_EXCLUDES(mu_);
-  // The newest sequence, held until Release; also when closed.
-  Sequence HoldNewest() AIDB_EXCLUDES(mu_);
-  void Release(Sequence sequence) AIDB_EXCLUDES(mu_);
+  // The moment a read works at: the snapshot's, else this one. Held until Release.
+  Result<Moment> Hold(const Snapshot* snapshot) AIDB_EXCLUDES(mu_);
+  // This moment, held until Release; also when closed.
+  Moment HoldNewest() AIDB_EXCLUDES(mu_);
+  void Release(const Moment& moment) AIDB_EXCLUDES(mu_);
 
   struct Found {
     std::string key;
     Value value;
   };
-  // The first key in `range` at or above `key` that is present at `sequence`; with `inclusive`
+  // The first key in `range` at or above `key` that is present at `moment`; with `inclusive`
   // false, above it.
   Result<std::optional<Found>> AtOrAbove(std::string_view key, bool inclusive,
-                                         const ScanRange& range, Sequence sequence)
+                                         const ScanRange& range, const Moment& moment)
       AIDB_EXCLUDES(mu_);
   // The last present key in `range` below `key` (nullopt: below the end of the range); with
   // `inclusive`, at or below it.
   Result<std::optional<Found>> AtOrBelow(std::optional<std::string_view> key, bool inclusive,
-                                         const ScanRange& range, Sequence sequence)
+                                         const ScanRange& range, const Moment& moment)
       AIDB_EXCLUDES(mu_);
 
   Status CheckOpen() AIDB_EXCLUDES(mu_);
@@ -80,41 +106,50 @@ class MemoryStore::Core {
     Entries::iterator entry;
   };
 
-  Result<Sequence> SequenceFor(const Snapshot* snapshot) const AIDB_REQUIRES(mu_);
+  Moment Newest() const AIDB_REQUIRES(mu_);
+  Result<Moment> MomentFor(const Snapshot* snapshot) const AIDB_REQUIRES(mu_);
   Status CheckUnchanged(const Precondition& unchanged) const AIDB_REQUIRES(mu_);
   Status CheckFits(const WriteBatch& batch) const AIDB_REQUIRES(mu_);
   void Apply(std::string_view key, Value value) AIDB_REQUIRES(mu_);
   void DropDeadVersions() AIDB_REQUIRES(mu_);
+  void DropExpired(const Moment& oldest_live) AIDB_REQUIRES(mu_);
+  // Takes the oldest version off an entry.
+  void DropOldest(Entries::iterator entry) AIDB_REQUIRES(mu_);
 
   const Options options_;
+  const ExpiryClock clock_;
   Mutex mu_;
   Entries entries_ AIDB_GUARDED_BY(mu_);
   // By rising sequence. An entry leaves the map only when its last version, a delete, is the
   // front here, so no iterator in the queue dangles.
   std::deque<Superseded> superseded_ AIDB_GUARDED_BY(mu_);
-  std::multiset<Sequence> held_ AIDB_GUARDED_BY(mu_);  // By snapshots and iterators.
+  // The entry of each version that expires, by when it does.
+  std::multimap<uint64_t, Entries::iterator> expiring_ AIDB_GUARDED_BY(mu_);
+  std::multiset<Moment> held_ AIDB_GUARDED_BY(mu_);  // By snapshots and iterators.
   Sequence newest_ AIDB_GUARDED_BY(mu_) = kSequenceNone;
   uint64_t used_bytes_ AIDB_GUARDED_BY(mu_) = 0;
   StoreStats counts_ AIDB_GUARDED_BY(mu_);  // Its counters only.
   bool closed_ AIDB_GUARDED_BY(mu_) = false;
 };
 
-// Keeps the versions of one sequence alive; the state of a snapshot.
-class MemoryStore::HeldSequence final : public SnapshotState {
+// Keeps the versions of one moment alive; the state of a snapshot.
+class MemoryStore::HeldMoment final : public SnapshotState {
  public:
-  HeldSequence(std::shared_ptr<Core> core, Sequence sequence)
-      : core_(std::move(core)), sequence_(sequence) {}
-  ~HeldSequence() override { core_->Release(sequence_); }
-  HeldSequence(const HeldSequence&) = delete;
-  HeldSequence& operator=(const HeldSequence&) = delete;
+  HeldMoment(std::shared_ptr<Core> core, const Moment& moment)
+      : core_(std::move(core)), moment_(moment) {}
+  ~HeldMoment() override { core_->Release(moment_); }
+  HeldMoment(const HeldMoment&) = delete;
+  HeldMoment& operator=(const HeldMoment&) = delete;
 
-  Sequence sequence() const override { return sequence_; }
+  Sequence sequence() const override { return moment_.sequence; }
+  uint64_t now_ms() const override { return moment_.now_ms; }
   const void* owner() const override { return core_.get(); }
+  const Moment& moment() const { return moment_; }
   Core& core() const { return *core_; }
 
  private:
   const std::shared_ptr<Core> core_;
-  const Sequence sequence_;
+  const Moment moment_;
 };
 
 Result<Sequence> MemoryStore::Core::Write(const Precondition* unchanged, const WriteBatch& batch) {
@@ -123,6 +158,7 @@ Result<Sequence> MemoryStore::Core::Write(const Precondition* unchanged, const W
   if (closed_) return Closed();
   if (unchanged != nullptr) AIDB_RETURN_IF_ERROR(CheckUnchanged(*unchanged));
   if (batch.empty()) return newest_;
+  DropDeadVersions();  // What has expired makes room.
   AIDB_RETURN_IF_ERROR(CheckFits(batch));
 
   WriteBatch::Reader operations = batch.operations_reader();
@@ -131,9 +167,13 @@ Result<Sequence> MemoryStore::Core::Write(const Precondition* unchanged, const W
     AIDB_CHECK(next.ok());  // A WriteBatch holds what its own methods encoded.
     if (!*next) break;
     const WriteBatch::Operation& operation = **next;
-    Apply(operation.key, operation.kind == OpKind::kPut
-                             ? std::make_shared<const std::string>(operation.value)
-                             : Value());
+    Value value;
+    if (operation.kind != OpKind::kDelete) {
+      Stored stored{.bytes = std::string(operation.value), .expires_at_ms = std::nullopt};
+      if (Expires(operation.kind)) stored.expires_at_ms = operation.expires_at_ms;
+      value = std::make_shared<const Stored>(std::move(stored));
+    }
+    Apply(operation.key, std::move(value));
   }
   ++counts_.writes;
   counts_.bytes_written_by_user += batch.size_bytes();
@@ -143,7 +183,7 @@ Result<Sequence> MemoryStore::Core::Write(const Precondition* unchanged, const W
 
 Status MemoryStore::Core::CheckUnchanged(const Precondition& unchanged) const {
   if (unchanged.since == nullptr) return InvalidArgument("precondition without a snapshot");
-  AIDB_RETURN_IF_ERROR(SequenceFor(unchanged.since).status());
+  AIDB_RETURN_IF_ERROR(MomentFor(unchanged.since).status());
   const Sequence since = unchanged.since->sequence();
   for (const std::string& key : unchanged.keys) {
     const auto entry = entries_.find(key);
@@ -167,8 +207,8 @@ Status MemoryStore::Core::CheckFits(const WriteBatch& batch) const {
   bool deletes_only = true;
   WriteBatch::Reader operations = batch.operations_reader();
   for (auto next = operations.Next(); next.ok() && *next; next = operations.Next()) {
-    cost += (*next)->key.size() + (*next)->value.size() + kVersionOverheadBytes;
-    if ((*next)->kind == OpKind::kPut) deletes_only = false;
+    cost += (*next)->key.size() + (*next)->value.size() + OverheadOf(Expires((*next)->kind));
+    if ((*next)->kind != OpKind::kDelete) deletes_only = false;
   }
   const uint64_t reserve = deletes_only ? 0 : options_.memory_bytes / 16;
   const uint64_t limit = options_.memory_bytes - reserve;
@@ -183,79 +223,106 @@ void MemoryStore::Core::Apply(std::string_view key, Value value) {
   used_bytes_ += CostOf(key, value);
   const bool deletes = value == nullptr;
   const auto [entry, is_new] = entries_.try_emplace(std::string(key));
+  if (value != nullptr && value->expires_at_ms) expiring_.emplace(*value->expires_at_ms, entry);
   entry->second.push_back({newest_, std::move(value)});
   if (!is_new || deletes) superseded_.push_back({newest_, entry});
 }
 
+void MemoryStore::Core::DropOldest(Entries::iterator entry) {
+  const Value& value = entry->second.front().value;
+  used_bytes_ -= CostOf(entry->first, value);
+  if (value != nullptr && value->expires_at_ms) {
+    auto [place, end] = expiring_.equal_range(*value->expires_at_ms);
+    while (place != end && place->second != entry) ++place;
+    AIDB_CHECK(place != end);
+    expiring_.erase(place);
+  }
+  entry->second.erase(entry->second.begin());
+}
+
 void MemoryStore::Core::DropDeadVersions() {
-  const Sequence oldest_live = held_.empty() ? newest_ : *held_.begin();
-  while (!superseded_.empty() && superseded_.front().superseded_at <= oldest_live) {
+  const Moment oldest_live = held_.empty() ? Newest() : *held_.begin();
+  while (!superseded_.empty() && superseded_.front().superseded_at <= oldest_live.sequence) {
     const auto [superseded_at, entry] = superseded_.front();
     superseded_.pop_front();
     Versions& versions = entry->second;
-    while (versions.front().sequence < superseded_at) {
-      used_bytes_ -= CostOf(entry->first, versions.front().value);
-      versions.erase(versions.begin());
-    }
+    while (versions.front().sequence < superseded_at) DropOldest(entry);
     if (versions.size() == 1 && versions.front().value == nullptr) {
-      used_bytes_ -= CostOf(entry->first, nullptr);
+      DropOldest(entry);
       entries_.erase(entry);
     }
   }
+  DropExpired(oldest_live);
 }
 
-Result<Sequence> MemoryStore::Core::SequenceFor(const Snapshot* snapshot) const {
+// An entry with other versions beside the expired one waits for superseded_, and those behind it
+// wait as well. One without has no place in superseded_: as long as it has one, the version that
+// was superseded is there, too.
+void MemoryStore::Core::DropExpired(const Moment& oldest_live) {
+  while (!expiring_.empty() && expiring_.begin()->first <= oldest_live.now_ms) {
+    const Entries::iterator entry = expiring_.begin()->second;
+    if (entry->second.size() > 1) return;
+    DropOldest(entry);
+    entries_.erase(entry);
+  }
+}
+
+Moment MemoryStore::Core::Newest() const {
+  // Without a value that expires the time does not matter; after Close the clock may be gone.
+  return {newest_, expiring_.empty() || closed_ ? clock_.highest_ms() : clock_.NowMs()};
+}
+
+Result<Moment> MemoryStore::Core::MomentFor(const Snapshot* snapshot) const {
   if (closed_) return Closed();
-  if (snapshot == nullptr) return newest_;
+  if (snapshot == nullptr) return Newest();
   if (snapshot->state().owner() != this) {
     return InvalidArgument("memory store: the snapshot belongs to another store");
   }
-  return snapshot->sequence();
+  return static_cast<const HeldMoment&>(snapshot->state()).moment();
 }
 
 Result<std::vector<Value>> MemoryStore::Core::Read(std::span<const std::string_view> keys,
                                                    const Snapshot* snapshot) {
   const MutexLock lock(mu_);
-  AIDB_ASSIGN_OR_RETURN(const Sequence sequence, SequenceFor(snapshot));
+  AIDB_ASSIGN_OR_RETURN(const Moment moment, MomentFor(snapshot));
   counts_.gets += keys.size();
   std::vector<Value> values;
   values.reserve(keys.size());
   for (const std::string_view key : keys) {
     const auto entry = entries_.find(key);
-    values.push_back(entry == entries_.end() ? Value() : VisibleAt(entry->second, sequence));
+    values.push_back(entry == entries_.end() ? Value() : VisibleAt(entry->second, moment));
   }
   return values;
 }
 
-Result<Sequence> MemoryStore::Core::Hold(const Snapshot* snapshot) {
+Result<Moment> MemoryStore::Core::Hold(const Snapshot* snapshot) {
   const MutexLock lock(mu_);
-  AIDB_ASSIGN_OR_RETURN(const Sequence sequence, SequenceFor(snapshot));
+  AIDB_ASSIGN_OR_RETURN(const Moment moment, MomentFor(snapshot));
   ++counts_.scans;
-  held_.insert(sequence);
-  return sequence;
+  held_.insert(moment);
+  return moment;
 }
 
-Sequence MemoryStore::Core::HoldNewest() {
+Moment MemoryStore::Core::HoldNewest() {
   const MutexLock lock(mu_);
-  held_.insert(newest_);
-  return newest_;
+  return *held_.insert({newest_, closed_ ? clock_.highest_ms() : clock_.NowMs()});
 }
 
-void MemoryStore::Core::Release(Sequence sequence) {
+void MemoryStore::Core::Release(const Moment& moment) {
   const MutexLock lock(mu_);
-  held_.erase(held_.find(sequence));
+  held_.erase(held_.find(moment));
   DropDeadVersions();
 }
 
 Result<std::optional<MemoryStore::Core::Found>> MemoryStore::Core::AtOrAbove(std::string_view key,
                                                                              bool inclusive,
                                                                              const ScanRange& range,
-                                                                             Sequence sequence) {
+                                                                             const Moment& moment) {
   const MutexLock lock(mu_);
   if (closed_) return Closed();
   auto entry = inclusive ? entries_.lower_bound(key) : entries_.upper_bound(key);
   for (; entry != entries_.end() && range.Contains(entry->first); ++entry) {
-    const Value& value = VisibleAt(entry->second, sequence);
+    const Value& value = VisibleAt(entry->second, moment);
     if (value != nullptr) return std::optional(Found{entry->first, value});
   }
   return std::optional<Found>();
@@ -263,7 +330,7 @@ Result<std::optional<MemoryStore::Core::Found>> MemoryStore::Core::AtOrAbove(std
 
 Result<std::optional<MemoryStore::Core::Found>> MemoryStore::Core::AtOrBelow(
     std::optional<std::string_view> key, bool inclusive, const ScanRange& range,
-    Sequence sequence) {
+    const Moment& moment) {
   const MutexLock lock(mu_);
   if (closed_) return Closed();
   auto entry = entries_.end();
@@ -271,7 +338,7 @@ Result<std::optional<MemoryStore::Core::Found>> MemoryStore::Core::AtOrBelow(
   while (entry != entries_.begin()) {
     --entry;
     if (!range.Contains(entry->first)) break;
-    const Value& value = VisibleAt(entry->second, sequence);
+    const Value& value = VisibleAt(entry->second, moment);
     if (value != nullptr) return std::optional(Found{entry->first, value});
   }
   return std::optional<Found>();
@@ -302,7 +369,7 @@ StoreStats MemoryStore::Core::Stats() {
 // Looks its position up at every move: slow, and right whatever was written in between.
 class MemoryStore::MemoryCursor final : public Cursor {
  public:
-  MemoryCursor(std::unique_ptr<const HeldSequence> held, ScanRange range)
+  MemoryCursor(std::unique_ptr<const HeldMoment> held, ScanRange range)
       : held_(std::move(held)), range_(std::move(range)) {}
 
   bool Valid() const override { return here_.has_value(); }
@@ -318,7 +385,7 @@ class MemoryStore::MemoryCursor final : public Cursor {
   void Next() override { MoveUp(std::string(here_->key), kExclusive); }
   void Prev() override { MoveDown(std::string(here_->key), kExclusive); }
   std::string_view key() const override { return here_->key; }
-  std::string_view value() const override { return *here_->value; }
+  std::string_view value() const override { return here_->value->bytes; }
   Status status() const override { return status_; }
 
  private:
@@ -327,19 +394,19 @@ class MemoryStore::MemoryCursor final : public Cursor {
 
   void MoveUp(std::string_view from, bool inclusive) {
     if (range_.empty()) return;
-    Arrive(held_->core().AtOrAbove(from, inclusive, range_, held_->sequence()));
+    Arrive(held_->core().AtOrAbove(from, inclusive, range_, held_->moment()));
   }
   void MoveDown(std::optional<std::string_view> from, bool inclusive) {
     if (range_.empty()) return;
     if (!from && range_.upper) from = *range_.upper;
-    Arrive(held_->core().AtOrBelow(from, inclusive, range_, held_->sequence()));
+    Arrive(held_->core().AtOrBelow(from, inclusive, range_, held_->moment()));
   }
   void Arrive(Result<std::optional<Core::Found>> found) {
     status_ = found.status();
     here_ = found.ok() ? *std::move(found) : std::nullopt;
   }
 
-  const std::unique_ptr<const HeldSequence> held_;
+  const std::unique_ptr<const HeldMoment> held_;
   const ScanRange range_;
   std::optional<Core::Found> here_;
   Status status_;
@@ -347,7 +414,7 @@ class MemoryStore::MemoryCursor final : public Cursor {
 
 MemoryStore::MemoryStore(std::shared_ptr<Core> core) : core_(std::move(core)) {}
 
-Result<std::unique_ptr<MemoryStore>> MemoryStore::Open(const Options& options) {
+Result<std::unique_ptr<MemoryStore>> MemoryStore::Open(const Options& options, const Clock& clock) {
   AIDB_RETURN_IF_ERROR(options.Validate());
   static constexpr std::string_view kHonoured[] = {"memory_bytes", "batch_bytes_max",
                                                    "write_wait_ms"};
@@ -357,7 +424,7 @@ Result<std::unique_ptr<MemoryStore>> MemoryStore::Open(const Options& options) {
         "memory store: never there before it is opened; mode must be create "
         "if missing or must be new");
   }
-  return std::unique_ptr<MemoryStore>(new MemoryStore(std::make_shared<Core>(options)));
+  return std::unique_ptr<MemoryStore>(new MemoryStore(std::make_shared<Core>(options, clock)));
 }
 
 MemoryStore::~MemoryStore() { core_->Close(); }
@@ -394,23 +461,26 @@ std::vector<Result<std::optional<PinnedValue>>> MemoryStore::MultiGet(
   }
   for (const Value& value : *values) {
     std::optional<PinnedValue> answer;
-    if (value != nullptr) answer.emplace(std::string_view(*value), ValuePin::Keep(value));
+    if (value != nullptr) {
+      answer.emplace(std::string_view(value->bytes), ValuePin::Keep(value));
+      if (value->expires_at_ms) answer->set_expires_at_ms(*value->expires_at_ms);
+    }
     answers.emplace_back(std::move(answer));
   }
   return answers;
 }
 
 Iterator MemoryStore::Scan(const ScanOptions& options) const {
-  const Result<Sequence> sequence = core_->Hold(options.snapshot);
-  if (!sequence.ok()) return FailedIterator(sequence.status());
-  return Iterator(std::make_unique<MemoryCursor>(
-                      std::make_unique<const HeldSequence>(core_, *sequence), RangeOf(options)),
+  const Result<Moment> moment = core_->Hold(options.snapshot);
+  if (!moment.ok()) return FailedIterator(moment.status());
+  return Iterator(std::make_unique<MemoryCursor>(std::make_unique<const HeldMoment>(core_, *moment),
+                                                 RangeOf(options)),
                   options.order);
 }
 
 Snapshot MemoryStore::TakeSnapshot() const {
-  const Sequence sequence = core_->HoldNewest();
-  return Snapshot(std::make_unique<const HeldSequence>(core_, sequence));
+  const Moment moment = core_->HoldNewest();
+  return Snapshot(std::make_unique<const HeldMoment>(core_, moment));
 }
 
 Status MemoryStore::Sync() { return core_->CheckOpen(); }

@@ -5,6 +5,7 @@
 #include <string_view>
 #include <vector>
 
+#include "aidb/base/clock.h"
 #include "aidb/kv/conditional_writer.h"
 #include "aidb/kv/store.h"
 
@@ -14,20 +15,21 @@ namespace aidb::kv {
 // the model in other modules' tests, so it is written to be believed before it is fast.
 //
 // Visible: at once, batch by batch. Durable: never; Sync and Flush have nothing to do. Versions
-// that no live snapshot or iterator can see are dropped.
+// that no live snapshot or iterator can see are dropped, expired values with the next write.
 //
-// Memory: keys, values and kVersionOverheadBytes per version count against memory_bytes. A batch
+// Memory: keys, values and kVersionOverheadBytes per version (kExpiryOverheadBytes more for one
+// that expires) count against memory_bytes. A batch
 // that does not fit is kResourceExhausted; the last sixteenth is kept for batches of deletes
 // alone, so that a full store can be emptied.
 //
 // Thread safety: any thread may call any method.
-// Lifetime: snapshots, iterators and pinned values may outlive it.
+// Lifetime: snapshots, iterators and pinned values may outlive it; the clock outlives the store.
 class MemoryStore final : public Store, public ConditionalWriter {
  public:
   // Honours memory_bytes, batch_bytes_max and write_wait_ms (it never waits). kInvalidArgument
   // for any other tuning option that differs from its default, and for the modes that need a
   // store to be there already.
-  static Result<std::unique_ptr<MemoryStore>> Open(const Options& options);
+  static Result<std::unique_ptr<MemoryStore>> Open(const Options& options, const Clock& clock);
   ~MemoryStore() override;
 
   Result<Sequence> Write(WriteBatch batch, const WriteOptions& options) override;
@@ -47,11 +49,13 @@ class MemoryStore final : public Store, public ConditionalWriter {
 
   // What a version costs beside its bytes: map node, version, value block and the queue entry
   // that drops it, as libstdc++ lays them out, rounded up.
-  static constexpr uint64_t kVersionOverheadBytes = 192;
+  static constexpr uint64_t kVersionOverheadBytes = 208;
+  // What one that expires costs on top: its place in the order of expiry.
+  static constexpr uint64_t kExpiryOverheadBytes = 64;
 
  private:
   class Core;
-  class HeldSequence;
+  class HeldMoment;
   class MemoryCursor;
 
   explicit MemoryStore(std::shared_ptr<Core> core);

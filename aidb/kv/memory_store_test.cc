@@ -10,6 +10,21 @@
 namespace aidb::kv {
 namespace {
 
+// Stands still until a test moves it.
+class WallClock final : public Clock {
+ public:
+  Instant Now() const override { return {}; }
+  int64_t WallMillis() const override { return wall_ms; }
+  void SleepFor(Duration /*duration*/) override {}
+
+  int64_t wall_ms = 1'000;
+};
+
+WallClock& TestClock() {
+  static WallClock clock;
+  return clock;
+}
+
 Options SmallOptions() {
   Options options;
   options.memory_bytes = 1 << 20;
@@ -18,7 +33,7 @@ Options SmallOptions() {
 }
 
 std::unique_ptr<MemoryStore> OpenSmall() {
-  auto store = MemoryStore::Open(SmallOptions());
+  auto store = MemoryStore::Open(SmallOptions(), TestClock());
   EXPECT_TRUE(store.ok()) << store.status().ToString();
   return *std::move(store);
 }
@@ -46,7 +61,7 @@ int Fill(MemoryStore& store, Status& refusal) {
 TEST(MemoryStore, RefusesOptionsThatMeanNothingToIt) {
   Options options;
   options.block_bytes = 512;
-  EXPECT_EQ(MemoryStore::Open(options).status().ToString(),
+  EXPECT_EQ(MemoryStore::Open(options, TestClock()).status().ToString(),
             "invalid argument: option block_bytes is 512; the memory backend cannot honour it, "
             "leave it at 4096");
 }
@@ -55,11 +70,12 @@ TEST(MemoryStore, IsNeverThereBefore) {
   for (const StoreMode mode : {StoreMode::kMustExist, StoreMode::kReadOnly}) {
     Options options;
     options.mode = mode;
-    EXPECT_EQ(MemoryStore::Open(options).status().code(), StatusCode::kInvalidArgument);
+    EXPECT_EQ(MemoryStore::Open(options, TestClock()).status().code(),
+              StatusCode::kInvalidArgument);
   }
   Options options;
   options.mode = StoreMode::kMustBeNew;
-  EXPECT_TRUE(MemoryStore::Open(options).ok());
+  EXPECT_TRUE(MemoryStore::Open(options, TestClock()).ok());
 }
 
 TEST(MemoryStore, KeepsWithinMemoryBytes) {
@@ -119,6 +135,47 @@ TEST(MemoryStore, AnOlderSnapshotKeepsWhatAYoungerOneReleases) {
   }
   EXPECT_EQ((*store->Get("k", {.snapshot = &older}))->view(), "first");
   EXPECT_EQ((*store->Get("k", {}))->view(), "third");
+}
+
+TEST(MemoryStore, WhatHasExpiredMakesRoomForTheNextWrite) {
+  const auto store = OpenSmall();
+  const auto now = static_cast<uint64_t>(TestClock().wall_ms);
+  const auto put = [&](int i) {
+    WriteBatch batch;
+    batch.Put(std::to_string(i), std::string(10'000, 'v'), now + 10);
+    return store->Write(std::move(batch), {}).status();
+  };
+  int taken = 0;
+  while (put(taken).ok()) ++taken;
+  EXPECT_GE(taken, 90);
+  ASSERT_TRUE(Delete(*store, "0").ok());
+  ASSERT_TRUE(Put(*store, "1", "for ever").ok());
+  Snapshot snapshot = store->TakeSnapshot();
+  TestClock().wall_ms += 10;
+  EXPECT_EQ(Put(*store, "k", std::string(40'000, 'v')).code(), StatusCode::kResourceExhausted);
+  EXPECT_TRUE(store->Get("2", {.snapshot = &snapshot})->has_value());
+  snapshot = store->TakeSnapshot();
+  ASSERT_TRUE(Put(*store, "k", std::string(40'000, 'v')).ok());
+  EXPECT_LT(store->Stats().memtable_bytes, 45'000u);
+  EXPECT_TRUE(store->Get("1", {})->has_value());
+}
+
+TEST(MemoryStore, AVersionThatExpiresGoesWithTheOneThatSupersedesIt) {
+  const auto store = OpenSmall();
+  const auto now = static_cast<uint64_t>(TestClock().wall_ms);
+  for (uint64_t i = 0; i < 100; ++i) {
+    WriteBatch batch;
+    batch.Put("k", "value", now + 10 + i % 7);
+    batch.Put("k", "value", now + 10 + i % 7);
+    ASSERT_TRUE(store->Write(std::move(batch), {}).ok());
+  }
+  ASSERT_TRUE(Put(*store, "k", "value").ok());
+  TestClock().wall_ms += 100;
+  ASSERT_TRUE(Put(*store, "l", "value").ok());
+  EXPECT_TRUE(store->Get("k", {})->has_value());
+  ASSERT_TRUE(Delete(*store, "k").ok());
+  ASSERT_TRUE(Delete(*store, "l").ok());
+  EXPECT_EQ(store->Stats().memtable_bytes, 0u);
 }
 
 TEST(MemoryStore, CountsWhatItDid) {

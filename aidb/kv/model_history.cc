@@ -1,25 +1,32 @@
 #include "aidb/kv/model_history.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace aidb::kv {
 
-void ModelHistory::Apply(const std::string& key, std::optional<std::string> value) {
+void ModelHistory::Apply(const std::string& key, std::optional<Value> value) {
   newest_ = newest_ + 1;
   versions_[key].push_back({newest_, std::move(value)});
 }
 
-std::optional<std::string> ModelHistory::Get(std::string_view key, Sequence at) const {
+std::optional<ModelHistory::Value> ModelHistory::Find(std::string_view key, Moment at) const {
   const auto found = versions_.find(key);
   if (found == versions_.end()) return std::nullopt;
-  std::optional<std::string> value;
+  std::optional<Value> value;
   for (const Version& version : found->second) {
-    if (version.sequence <= at) value = version.value;
+    if (version.sequence <= at.sequence) value = version.value;
   }
+  if (value && value->expires_at_ms && *value->expires_at_ms <= at.now_ms) return std::nullopt;
   return value;
 }
 
-ModelHistory::Pairs ModelHistory::Range(const ScanOptions& scan, Sequence at) const {
+std::optional<std::string> ModelHistory::Get(std::string_view key, Moment at) const {
+  std::optional<Value> value = Find(key, at);
+  return value ? std::optional(std::move(value->bytes)) : std::nullopt;
+}
+
+ModelHistory::Pairs ModelHistory::Range(const ScanOptions& scan, Moment at) const {
   Pairs pairs;
   for (const auto& [key, unused] : versions_) {
     if (scan.lower && key < *scan.lower) continue;
@@ -30,18 +37,21 @@ ModelHistory::Pairs ModelHistory::Range(const ScanOptions& scan, Sequence at) co
   return pairs;
 }
 
-ModelHistory::Changed ModelHistory::ChangedSince(std::string_view key, Sequence since) const {
+ModelHistory::Changed ModelHistory::ChangedSince(std::string_view key, Moment since,
+                                                 uint64_t now_ms) const {
   const auto found = versions_.find(key);
-  if (found == versions_.end() || found->second.back().sequence <= since) return Changed::kNo;
-  return Get(key, since) || Get(key, newest_) ? Changed::kYes : Changed::kMaybe;
+  if (found == versions_.end() || found->second.back().sequence <= since.sequence) {
+    return Changed::kNo;
+  }
+  return Find(key, since) || Find(key, {newest_, now_ms}) ? Changed::kYes : Changed::kMaybe;
 }
 
 ModelHistory::Changed ModelHistory::RangeChangedSince(std::string_view lower,
-                                                      std::string_view upper,
-                                                      Sequence since) const {
+                                                      std::string_view upper, Moment since,
+                                                      uint64_t now_ms) const {
   Changed most = Changed::kNo;
   for (const auto& [key, unused] : versions_) {
-    if (key >= lower && key < upper) most = std::max(most, ChangedSince(key, since));
+    if (key >= lower && key < upper) most = std::max(most, ChangedSince(key, since, now_ms));
   }
   return most;
 }

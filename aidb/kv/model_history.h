@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <map>
 #include <optional>
 #include <string>
@@ -17,26 +18,37 @@ namespace aidb::kv {
 class ModelHistory {
  public:
   using Pairs = std::vector<std::pair<std::string, std::string>>;
+  // What a read works at.
+  struct Moment {
+    Sequence sequence;
+    uint64_t now_ms;
+  };
+  struct Value {
+    std::string bytes;
+    std::optional<uint64_t> expires_at_ms = std::nullopt;
+  };
 
   Sequence newest() const { return newest_; }
   // Takes the next sequence; nullopt deletes.
-  void Apply(const std::string& key, std::optional<std::string> value);
-  std::optional<std::string> Get(std::string_view key, Sequence at) const;
+  void Apply(const std::string& key, std::optional<Value> value);
+  std::optional<Value> Find(std::string_view key, Moment at) const;
+  std::optional<std::string> Get(std::string_view key, Moment at) const;
   // All keys that `scan` covers, ascending whatever its order.
-  Pairs Range(const ScanOptions& scan, Sequence at) const;
+  Pairs Range(const ScanOptions& scan, Moment at) const;
   // Whether an operation behind `since` named the key: kMaybe when the key was absent then and
-  // is absent again, which a store may forget.
+  // is absent again at `now_ms`, which a store may forget.
   enum class Changed : unsigned char { kNo, kMaybe, kYes };
-  Changed ChangedSince(std::string_view key, Sequence since) const;
+  Changed ChangedSince(std::string_view key, Moment since, uint64_t now_ms) const;
   // The most that is true of any key in [lower, upper).
-  Changed RangeChangedSince(std::string_view lower, std::string_view upper, Sequence since) const;
+  Changed RangeChangedSince(std::string_view lower, std::string_view upper, Moment since,
+                            uint64_t now_ms) const;
   // Forgets what no read at or above `oldest` needs of this key.
   void Trim(const std::string& key, Sequence oldest);
 
  private:
   struct Version {
     Sequence sequence;
-    std::optional<std::string> value;
+    std::optional<Value> value;
   };
   std::map<std::string, std::vector<Version>, std::less<>> versions_;  // Oldest first.
   Sequence newest_ = kSequenceNone;

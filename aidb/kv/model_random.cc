@@ -63,7 +63,12 @@ std::string Show(std::string_view bytes) {
   for (const char c : bytes.substr(0, 24)) text.push_back(c >= ' ' && c < 0x7F ? c : '.');
   return text + "\"/" + std::to_string(bytes.size());
 }
-WriteBatch RandomBatch(Rng& rng, std::string& text) {
+
+uint64_t RandomExpiry(Rng& rng, uint64_t now_ms) {
+  return rng.OneIn(8) ? now_ms - rng.Below(100) : now_ms + rng.Below(500);
+}
+
+WriteBatch RandomBatch(Rng& rng, uint64_t now_ms, std::string& text) {
   WriteBatch batch;
   for (uint64_t count = rng.Below(10); count > 0; --count) {
     const std::string key = RandomKey(rng);
@@ -73,7 +78,13 @@ WriteBatch RandomBatch(Rng& rng, std::string& text) {
     } else {
       const std::string value = RandomValue(rng);
       text += " put " + Show(key) + " = " + Show(value);
-      batch.Put(key, value);
+      if (rng.OneIn(4)) {
+        const uint64_t expires_at_ms = RandomExpiry(rng, now_ms);
+        text += " until " + std::to_string(expires_at_ms);
+        batch.Put(key, value, expires_at_ms);
+      } else {
+        batch.Put(key, value);
+      }
     }
   }
   return batch;

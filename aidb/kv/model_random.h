@@ -19,8 +19,10 @@ std::string RandomKey(Rng& rng);
 std::string RandomBound(Rng& rng);
 // 0 to 60 bytes, one in 20 up to 2 KB, one in 2,000 up to 100 KB.
 std::string RandomValue(Rng& rng);
+// Around `now_ms`: one in eight has passed, the others come within half a second.
+uint64_t RandomExpiry(Rng& rng, uint64_t now_ms);
 // 0 to 9 operations; their description is appended to `text`.
-WriteBatch RandomBatch(Rng& rng, std::string& text);
+WriteBatch RandomBatch(Rng& rng, uint64_t now_ms, std::string& text);
 
 // Bounds, prefix and order, each given or not.
 struct RandomScan {

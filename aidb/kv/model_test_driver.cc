@@ -22,7 +22,9 @@ constexpr size_t kReportStepsMax = 60;
 enum class StepKind : unsigned char {
   kPut,
   kDelete,
+  kPutExpiring,
   kBatch,
+  kAdvanceClock,
   kWriteIf,
   kGet,
   kMultiGet,
@@ -50,12 +52,21 @@ struct Weight {
 };
 
 std::vector<Weight> Weights(Abilities abilities) {
-  std::vector<Weight> weights = {
-      {StepKind::kPut, 2500},         {StepKind::kDelete, 700},         {StepKind::kBatch, 400},
-      {StepKind::kGet, 2000},         {StepKind::kMultiGet, 300},       {StepKind::kScan, 150},
-      {StepKind::kOpenWalk, 150},     {StepKind::kMoveWalk, 2500},      {StepKind::kCloseWalk, 50},
-      {StepKind::kTakeSnapshot, 100}, {StepKind::kReleaseSnapshot, 90}, {StepKind::kFlush, 6},
-      {StepKind::kSync, 10}};
+  std::vector<Weight> weights = {{StepKind::kPut, 2500},
+                                 {StepKind::kDelete, 700},
+                                 {StepKind::kBatch, 400},
+                                 {StepKind::kGet, 2000},
+                                 {StepKind::kMultiGet, 300},
+                                 {StepKind::kScan, 150},
+                                 {StepKind::kOpenWalk, 150},
+                                 {StepKind::kMoveWalk, 2500},
+                                 {StepKind::kCloseWalk, 50},
+                                 {StepKind::kTakeSnapshot, 100},
+                                 {StepKind::kReleaseSnapshot, 90},
+                                 {StepKind::kFlush, 6},
+                                 {StepKind::kSync, 10},
+                                 {StepKind::kPutExpiring, 500},
+                                 {StepKind::kAdvanceClock, 300}};
   if (abilities.conditional) weights.push_back({StepKind::kWriteIf, 150});
   if (abilities.durable) {
     weights.push_back({StepKind::kReopen, 2});
@@ -104,6 +115,7 @@ class ModelRun {
  private:
   void Perform(const Step& step);
   void Put(Rng& rng);
+  void PutExpiring(Rng& rng);
   void Delete(Rng& rng);
   void Batch(Rng& rng);
   void WriteIf(Rng& rng);
@@ -119,7 +131,7 @@ class ModelRun {
 
   void Write(const WriteBatch& batch) { ExpectWritten(opened_.store->Write(batch, {}), batch); }
   void ExpectWritten(const Result<Sequence>& written, const WriteBatch& batch);
-  void ExpectPairs(const ScanOptions& options);
+  void ExpectPairs(const ScanOptions& options, ModelHistory::Moment at);
   void ExpectOk(const Status& status) {
     if (!status.ok()) Differ("failed: " + status.ToString());
   }
@@ -130,26 +142,35 @@ class ModelRun {
     if (keep_transcript_) line_ += text;
   }
 
-  // Mostly none; its sequence is that of the newest state.
-  const Snapshot* RandomSnapshot(Rng& rng) {
+  struct Taken {
+    Snapshot snapshot;
+    ModelHistory::Moment moment;
+  };
+
+  // Mostly none; its moment is this one.
+  const Taken* RandomSnapshot(Rng& rng) {
     if (snapshots_.empty() || rng.OneIn(2)) return nullptr;
     const size_t index = rng.Below(snapshots_.size());
-    Say("at snapshot " + std::to_string(ToNumber(snapshots_[index].sequence())) + " ");
+    Say("at snapshot " + std::to_string(ToNumber(snapshots_[index].moment.sequence)) + " ");
     return &snapshots_[index];
   }
-  Sequence SequenceOf(const Snapshot* snapshot) const {
-    return snapshot == nullptr ? history_.newest() : snapshot->sequence();
+  static const Snapshot* SnapshotOf(const Taken* taken) {
+    return taken == nullptr ? nullptr : &taken->snapshot;
   }
+  ModelHistory::Moment MomentOf(const Taken* taken) const {
+    return taken == nullptr ? ModelHistory::Moment{history_.newest(), now_ms()} : taken->moment;
+  }
+  uint64_t now_ms() const { return subject_->trial_clock().wall_ms(); }
   Sequence OldestNeeded() const {
     Sequence oldest = history_.newest();
-    for (const Snapshot& one : snapshots_) oldest = std::min(oldest, one.sequence());
+    for (const Taken& one : snapshots_) oldest = std::min(oldest, one.moment.sequence);
     return oldest;
   }
 
   const std::unique_ptr<Subject> subject_;
   OpenedStore opened_;
   ModelHistory history_;
-  std::vector<Snapshot> snapshots_;
+  std::vector<Taken> snapshots_;
   std::vector<std::unique_ptr<Walk>> walks_;
   std::optional<std::string> difference_;
   bool keep_transcript_ = false;
@@ -170,8 +191,15 @@ void ModelRun::Perform(const Step& step) {
       return Put(rng);
     case StepKind::kDelete:
       return Delete(rng);
+    case StepKind::kPutExpiring:
+      return PutExpiring(rng);
     case StepKind::kBatch:
       return Batch(rng);
+    case StepKind::kAdvanceClock: {
+      const uint64_t to = now_ms() + rng.Below(rng.OneIn(10) ? 1'000 : 50);
+      Say("advance the clock to " + std::to_string(to));
+      return subject_->trial_clock().SetWall(to);
+    }
     case StepKind::kWriteIf:
       return WriteIf(rng);
     case StepKind::kGet:
@@ -192,8 +220,10 @@ void ModelRun::Perform(const Step& step) {
     case StepKind::kTakeSnapshot:
       Say("take snapshot " + std::to_string(ToNumber(history_.newest())));
       if (snapshots_.size() == kSnapshotsMax) snapshots_.erase(snapshots_.begin());
-      snapshots_.push_back(opened_.store->TakeSnapshot());
-      if (snapshots_.back().sequence() != history_.newest()) Differ("snapshot: wrong sequence");
+      snapshots_.push_back({opened_.store->TakeSnapshot(), MomentOf(nullptr)});
+      if (snapshots_.back().snapshot.sequence() != history_.newest()) {
+        Differ("snapshot: wrong sequence");
+      }
       return;
     case StepKind::kReleaseSnapshot:
       Say("release a snapshot");
@@ -220,8 +250,9 @@ void ModelRun::ExpectWritten(const Result<Sequence>& written, const WriteBatch& 
   for (auto next = operations.Next(); next.ok() && *next; next = operations.Next()) {
     const WriteBatch::Operation& operation = **next;
     const std::string key(operation.key);
-    std::optional<std::string> value;
-    if (operation.kind == OpKind::kPut) value = operation.value;
+    std::optional<ModelHistory::Value> value;
+    if (operation.kind != OpKind::kDelete) value.emplace(std::string(operation.value));
+    if (operation.kind == OpKind::kPutExpiring) value->expires_at_ms = operation.expires_at_ms;
     history_.Apply(key, std::move(value));
     history_.Trim(key, OldestNeeded());
   }
@@ -240,6 +271,16 @@ void ModelRun::Put(Rng& rng) {
   Write(batch);
 }
 
+void ModelRun::PutExpiring(Rng& rng) {
+  const std::string key = RandomKey(rng);
+  const std::string value = RandomValue(rng);
+  const uint64_t expires_at_ms = RandomExpiry(rng, now_ms());
+  Say("put " + Show(key) + " = " + Show(value) + " until " + std::to_string(expires_at_ms));
+  WriteBatch batch;
+  batch.Put(key, value, expires_at_ms);
+  Write(batch);
+}
+
 void ModelRun::Delete(Rng& rng) {
   const std::string key = RandomKey(rng);
   Say("delete " + Show(key));
@@ -250,30 +291,31 @@ void ModelRun::Delete(Rng& rng) {
 
 void ModelRun::Batch(Rng& rng) {
   std::string text = "batch";
-  const WriteBatch batch = RandomBatch(rng, text);
+  const WriteBatch batch = RandomBatch(rng, now_ms(), text);
   Say(text);
   Write(batch);
 }
 
 void ModelRun::WriteIf(Rng& rng) {
   if (snapshots_.empty()) return;
-  const Snapshot& since = snapshots_[rng.Below(snapshots_.size())];
-  Precondition unchanged{.since = &since};
+  const Taken& taken = snapshots_[rng.Below(snapshots_.size())];
+  const ModelHistory::Moment since = taken.moment;
+  Precondition unchanged{.since = &taken.snapshot};
   auto changed = ModelHistory::Changed::kNo;
-  std::string text = "write since " + std::to_string(ToNumber(since.sequence())) + " if";
+  std::string text = "write since " + std::to_string(ToNumber(since.sequence)) + " if";
   for (uint64_t count = rng.Below(3); count > 0; --count) {
     unchanged.keys.push_back(RandomKey(rng));
     text += " " + Show(unchanged.keys.back());
-    changed = std::max(changed, history_.ChangedSince(unchanged.keys.back(), since.sequence()));
+    changed = std::max(changed, history_.ChangedSince(unchanged.keys.back(), since, now_ms()));
   }
   if (rng.OneIn(3)) {
     const std::string lower = RandomBound(rng);
     const std::string upper = RandomBound(rng);
     unchanged.ranges.push_back({.lower = lower, .upper = upper});
     text += " [" + Show(lower) + ", " + Show(upper) + ")";
-    changed = std::max(changed, history_.RangeChangedSince(lower, upper, since.sequence()));
+    changed = std::max(changed, history_.RangeChangedSince(lower, upper, since, now_ms()));
   }
-  const WriteBatch batch = RandomBatch(rng, text);
+  const WriteBatch batch = RandomBatch(rng, now_ms(), text);
   Say(text);
   const Result<Sequence> written = opened_.conditional->WriteIf(unchanged, batch, {});
   const bool conflict = written.status().code() == StatusCode::kConflict;
@@ -285,30 +327,32 @@ void ModelRun::WriteIf(Rng& rng) {
 }
 
 void ModelRun::Get(Rng& rng) {
-  const Snapshot* const snapshot = RandomSnapshot(rng);
+  const Taken* const snapshot = RandomSnapshot(rng);
   const std::string key = RandomKey(rng);
   Say("get " + Show(key));
-  const auto got = opened_.store->Get(key, {.snapshot = snapshot});
+  const auto got = opened_.store->Get(key, {.snapshot = SnapshotOf(snapshot)});
   if (!got.ok()) return ExpectOk(got.status());
-  const std::optional<std::string> expected = history_.Get(key, SequenceOf(snapshot));
-  if (got->has_value() == expected.has_value() && (!expected || (*got)->view() == *expected)) {
-    return;
+  const std::optional<ModelHistory::Value> expected = history_.Find(key, MomentOf(snapshot));
+  if (got->has_value() != expected.has_value() || (expected && (*got)->view() != expected->bytes)) {
+    Differ("get " + Show(key) + ": " + ShowIfAny(*got) + "; expected " +
+           (expected ? Show(expected->bytes) : "absent"));
+  } else if (expected && (*got)->expires_at_ms() != expected->expires_at_ms) {
+    Differ("get " + Show(key) + ": wrong expiry");
   }
-  Differ("get " + Show(key) + ": " + ShowIfAny(*got) + "; expected " + ShowIfAny(expected));
 }
 
 void ModelRun::MultiGet(Rng& rng) {
-  const Snapshot* const snapshot = RandomSnapshot(rng);
+  const Taken* const snapshot = RandomSnapshot(rng);
   std::vector<std::string> keys(rng.Below(12));
   for (std::string& key : keys) key = RandomKey(rng);
   Say("multi-get of " + std::to_string(keys.size()));
   const std::vector<std::string_view> views(keys.begin(), keys.end());
-  const auto answers = opened_.store->MultiGet(views, {.snapshot = snapshot});
+  const auto answers = opened_.store->MultiGet(views, {.snapshot = SnapshotOf(snapshot)});
   if (answers.size() != keys.size()) return Differ("multi-get: wrong number of answers");
   for (size_t i = 0; i < keys.size(); ++i) {
     if (!answers[i].ok()) return ExpectOk(answers[i].status());
     const std::optional<PinnedValue>& got = *answers[i];
-    const std::optional<std::string> expected = history_.Get(keys[i], SequenceOf(snapshot));
+    const std::optional<std::string> expected = history_.Get(keys[i], MomentOf(snapshot));
     if (got.has_value() != expected.has_value() || (expected && got->view() != *expected)) {
       Differ("multi-get of " + Show(keys[i]) + ": " + ShowIfAny(got) + "; expected " +
              ShowIfAny(expected));
@@ -316,9 +360,8 @@ void ModelRun::MultiGet(Rng& rng) {
   }
 }
 
-void ModelRun::ExpectPairs(const ScanOptions& options) {
-  Walk walk(opened_.store->Scan(options), options.order,
-            history_.Range(options, SequenceOf(options.snapshot)));
+void ModelRun::ExpectPairs(const ScanOptions& options, ModelHistory::Moment at) {
+  Walk walk(opened_.store->Scan(options), options.order, history_.Range(options, at));
   const bool forward = options.order == ScanOrder::kForward;
   for (size_t left = walk.pairs.size();; --left) {
     if (auto different = walk.Difference()) return Differ(*std::move(different));
@@ -330,20 +373,20 @@ void ModelRun::ExpectPairs(const ScanOptions& options) {
 }
 
 void ModelRun::Scan(Rng& rng) {
-  const Snapshot* const snapshot = RandomSnapshot(rng);
+  const Taken* const snapshot = RandomSnapshot(rng);
   const RandomScan scan(rng);
   Say("scan " + scan.Text());
-  ExpectPairs(scan.Options(snapshot));
+  ExpectPairs(scan.Options(SnapshotOf(snapshot)), MomentOf(snapshot));
 }
 
 void ModelRun::OpenWalk(Rng& rng) {
-  const Snapshot* const snapshot = RandomSnapshot(rng);
+  const Taken* const snapshot = RandomSnapshot(rng);
   const RandomScan scan(rng);
   Say("open an iterator " + scan.Text());
   if (walks_.size() == kWalksMax) walks_.erase(walks_.begin());
-  const ScanOptions options = scan.Options(snapshot);
+  const ScanOptions options = scan.Options(SnapshotOf(snapshot));
   walks_.push_back(std::make_unique<Walk>(opened_.store->Scan(options), options.order,
-                                          history_.Range(options, SequenceOf(snapshot))));
+                                          history_.Range(options, MomentOf(snapshot))));
   if (auto different = walks_.back()->Difference()) Differ(*std::move(different));
 }
 
@@ -374,9 +417,9 @@ void ModelRun::Restart(bool kill) {
 void ModelRun::CheckAll() {
   if (opened_.store->Stats().sequence != history_.newest()) Differ("stats: wrong sequence");
   for (const ScanOrder order : {ScanOrder::kForward, ScanOrder::kReverse}) {
-    ExpectPairs({.order = order});
-    for (const Snapshot& snapshot : snapshots_) {
-      ExpectPairs({.order = order, .snapshot = &snapshot});
+    ExpectPairs({.order = order}, MomentOf(nullptr));
+    for (const Taken& taken : snapshots_) {
+      ExpectPairs({.order = order, .snapshot = &taken.snapshot}, taken.moment);
     }
   }
 }

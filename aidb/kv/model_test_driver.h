@@ -12,10 +12,11 @@
 
 namespace aidb::kv {
 
-// Runs `operations` random operations made from `seed` on a fresh subject: puts, deletes, batches,
-// conditional writes, gets, multi-gets, scans in both orders with random bounds and prefixes,
-// walks that turn round, snapshots and iterators held while others write, flushes, syncs, and
-// where the store is durable closes and kills followed by opening again.
+// Runs `operations` random operations made from `seed` on a fresh subject: puts with and without
+// expiry, deletes, batches, steps of the clock, conditional writes, gets, multi-gets, scans in both
+// orders with random bounds and prefixes, walks that turn round, snapshots and iterators held while
+// others write, flushes, syncs, and where the store is durable closes and kills followed by opening
+// again.
 //
 // The keys are few, so that they collide; some are long with a long common prefix, some are made
 // of the bytes at the ends of the order. Values have 0 to 60 bytes, rarely up to 100 KB.

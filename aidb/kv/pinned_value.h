@@ -1,6 +1,8 @@
 #pragma once
 
+#include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -55,6 +57,10 @@ class PinnedValue {
   std::string_view view() const { return owns_copy_ ? std::string_view(copy_) : bytes_; }
   operator std::string_view() const { return view(); }  // NOLINT: a value is its bytes.
   size_t size() const { return view().size(); }
+  // The instant from which the key is absent, in milliseconds since 1970; none for a value that
+  // does not expire.
+  std::optional<uint64_t> expires_at_ms() const { return expires_at_ms_; }
+  void set_expires_at_ms(uint64_t ms) { expires_at_ms_ = ms; }
   std::string ToString() && { return owns_copy_ ? std::move(copy_) : std::string(bytes_); }
 
  private:
@@ -62,6 +68,7 @@ class PinnedValue {
   ValuePin pin_;
   std::string copy_;
   bool owns_copy_ = false;
+  std::optional<uint64_t> expires_at_ms_;
 };
 
 }  // namespace aidb::kv

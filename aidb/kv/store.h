@@ -34,6 +34,12 @@ inline constexpr size_t kMultiGetKeysMax = 65'536;
 // call. Durability: see WriteOptions; in every mode acknowledged writes survive SIGKILL and what
 // survives a power cut is a prefix of history with whole batches (MemoryStore promises neither).
 //
+// Expiry: a value put with `expires_at_ms` is absent from that instant on, by the wall clock handed
+// in at Open, which never runs backwards here: the highest value seen holds. A put without expiry
+// clears it. A snapshot, and every read through it, judges by the clock at its creation; a Scan by
+// the clock at the call. PinnedValue::expires_at_ms says when a value will go. Expiring is no
+// write: no conditional write takes it for a change.
+//
 // Errors: after kInvalidArgument, kConflict and kResourceExhausted nothing has happened. After
 // kIoError the batch is wholly present or wholly absent once the store is opened again, and
 // visible or not until then. A snapshot of another store is kInvalidArgument. In a store opened

@@ -23,10 +23,10 @@ constexpr Sequence operator+(Sequence sequence, uint64_t n) {
 enum class OpKind : uint8_t {
   kPut = 1,
   kDelete = 2,
+  kPutExpiring = 5,  // A put with the instant from which its value is absent.
   // Reserved in the formats, not written yet:
   kMerge = 3,
   kDeleteRange = 4,
-  kPutExpiring = 5,
   kSingleDelete = 6,
   kPutReference = 7,
   kPutReferenceExpiring = 8,
@@ -36,6 +36,10 @@ enum class OpKind : uint8_t {
   kRollback = 14,
   kNote = 15,
 };
+
+// Whether the operation carries an instant `expires_at_ms`: milliseconds since 1970 by the wall
+// clock, eight bytes in each format.
+constexpr bool Expires(OpKind kind) { return kind == OpKind::kPutExpiring; }
 
 inline constexpr uint64_t kKeyBytesMax = uint64_t{1} << 20;  // 1 MiB.
 inline constexpr uint32_t kBatchOperationsMax = uint32_t{1} << 31;

@@ -14,8 +14,13 @@ constexpr uint8_t kKeyspaceBit = 0x80;
 std::string At(size_t offset) { return "batch operation at byte " + std::to_string(offset) + ": "; }
 
 Status CheckKind(uint8_t kind, size_t offset) {
-  if (kind == static_cast<uint8_t>(OpKind::kPut) || kind == static_cast<uint8_t>(OpKind::kDelete)) {
-    return {};
+  switch (static_cast<OpKind>(kind)) {
+    case OpKind::kPut:
+    case OpKind::kDelete:
+    case OpKind::kPutExpiring:
+      return {};
+    default:
+      break;
   }
   if (kind == 0) return Corruption(At(offset) + "kind 0 is never written");
   if ((kind & kKeyspaceBit) != 0) {
@@ -42,7 +47,12 @@ Result<std::optional<WriteBatch::Operation>> WriteBatch::Reader::Next() {
                       std::to_string(kKeyBytesMax) + " are ever written");
   }
   operation.key = *key;
-  if (operation.kind == OpKind::kPut) {
+  if (Expires(operation.kind)) {
+    const std::optional<uint64_t> expires_at_ms = reader.Le<uint64_t>();
+    if (!expires_at_ms) return Corruption(At(offset_) + "the expiry does not fit in what is left");
+    operation.expires_at_ms = *expires_at_ms;
+  }
+  if (operation.kind != OpKind::kDelete) {
     const std::optional<std::string_view> value = reader.LengthPrefixed();
     if (!value) return Corruption(At(offset_) + "the value does not fit in what is left");
     operation.value = *value;
@@ -65,12 +75,20 @@ void WriteBatch::Put(std::string_view key, std::string_view value) {
   AppendLengthPrefixed(operations_, value);
 }
 
+void WriteBatch::Put(std::string_view key, std::string_view value, uint64_t expires_at_ms) {
+  Begin(OpKind::kPutExpiring, key);
+  AppendLe(operations_, expires_at_ms);
+  AppendLengthPrefixed(operations_, value);
+  has_expiry_ = true;
+}
+
 void WriteBatch::Delete(std::string_view key) { Begin(OpKind::kDelete, key); }
 
 void WriteBatch::Clear() {
   operations_.clear();
   count_ = 0;
   longest_key_bytes_ = 0;
+  has_expiry_ = false;
 }
 
 Status WriteBatch::Validate(uint64_t batch_bytes_max) const {

@@ -13,7 +13,9 @@ namespace aidb::kv {
 // Operations that become visible together and survive or vanish together. They apply in order:
 // the last one on a key wins. Encoded once, as the log stores it (docs/formats/log.md):
 //
-//   operation:  u8 kind | varint key_len | key | [varint value_len | value]     (put)
+//   operation:  u8 kind | varint key_len | key
+//               | [u64 expires_at_ms]               (put-expiring)
+//               | [varint value_len | value]        (put, put-expiring)
 //
 // The kinds are those of OpKind; the high bit of the kind byte is reserved for a keyspace id.
 // Every batch has exactly one encoding. Building never fails: limits are checked by Validate.
@@ -24,7 +26,8 @@ class WriteBatch {
   struct Operation {
     OpKind kind;
     std::string_view key;
-    std::string_view value;  // Empty for a delete.
+    std::string_view value;      // Empty for a delete.
+    uint64_t expires_at_ms = 0;  // Where Expires(kind).
   };
 
   // Reads operations one after the other. Views live as long as the encoded bytes.
@@ -42,11 +45,16 @@ class WriteBatch {
   };
 
   void Put(std::string_view key, std::string_view value);
+  // A value that is absent from `expires_at_ms` on: milliseconds since 1970 by the store's wall
+  // clock (see Store). One that lies in the past hides what the key held, as a delete does.
+  void Put(std::string_view key, std::string_view value, uint64_t expires_at_ms);
   void Delete(std::string_view key);
   void Clear();
 
   uint32_t count() const { return count_; }
   bool empty() const { return count_ == 0; }
+  // Whether any of the values expires.
+  bool has_expiry() const { return has_expiry_; }
   // Encoded bytes: what the log will carry, without its record headers.
   size_t size_bytes() const { return operations_.size(); }
   std::string_view operations() const { return operations_; }
@@ -64,6 +72,7 @@ class WriteBatch {
   std::string operations_;
   uint32_t count_ = 0;
   uint64_t longest_key_bytes_ = 0;
+  bool has_expiry_ = false;
 };
 
 }  // namespace aidb::kv

@@ -17,6 +17,7 @@ struct Decoded {
   uint8_t kind;
   std::string key;
   std::string value;
+  uint64_t expires_at_ms = 0;
   bool operator==(const Decoded&) const = default;
 };
 
@@ -30,15 +31,21 @@ class Reference {
     std::vector<Decoded> all;
     while (at_ < bytes_.size()) {
       Decoded one{.kind = static_cast<uint8_t>(bytes_[at_++]), .key = {}, .value = {}};
-      if (one.kind != 1 && one.kind != 2) return std::nullopt;
+      if (one.kind != 1 && one.kind != 2 && one.kind != 5) return std::nullopt;
       if (!ReadString(one.key) || one.key.size() > kKeyBytesMax) return std::nullopt;
-      if (one.kind == 1 && !ReadString(one.value)) return std::nullopt;
+      if (one.kind == 5 && !ReadExpiry(one.expires_at_ms)) return std::nullopt;
+      if (one.kind != 2 && !ReadString(one.value)) return std::nullopt;
       all.push_back(one);
     }
     return all;
   }
 
  private:
+  bool ReadExpiry(uint64_t& out) {
+    if (bytes_.size() - at_ < 8) return false;
+    for (int i = 0; i < 8; ++i) out |= uint64_t{static_cast<uint8_t>(bytes_[at_++])} << (8 * i);
+    return true;
+  }
   bool ReadString(std::string& out) {
     uint64_t length = 0;
     for (int i = 0;; ++i) {
@@ -73,7 +80,7 @@ std::optional<std::vector<Decoded>> Decode(std::string_view bytes) {
     }
     if (!*next) return all;
     all.push_back({static_cast<uint8_t>((*next)->kind), std::string((*next)->key),
-                   std::string((*next)->value)});
+                   std::string((*next)->value), (*next)->expires_at_ms});
   }
 }
 
@@ -85,6 +92,8 @@ void Check(std::string_view bytes) {
   for (const Decoded& one : *decoded) {
     if (one.kind == static_cast<uint8_t>(OpKind::kPut)) {
       again.Put(one.key, one.value);
+    } else if (one.kind == static_cast<uint8_t>(OpKind::kPutExpiring)) {
+      again.Put(one.key, one.value, one.expires_at_ms);
     } else {
       again.Delete(one.key);
     }

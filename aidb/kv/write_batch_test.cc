@@ -31,6 +31,26 @@ TEST(WriteBatch, EncodesKindThenPrefixedKeyThenPrefixedValue) {
   EXPECT_EQ(batch.size_bytes(), batch.operations().size());
 }
 
+TEST(WriteBatch, AnExpiryStandsBetweenKeyAndValue) {
+  WriteBatch batch;
+  batch.Put("key", "value");
+  EXPECT_FALSE(batch.has_expiry());
+  batch.Put("key", "value", 0x0102030405060708);
+  EXPECT_TRUE(batch.has_expiry());
+  EXPECT_EQ(batch.operations(),
+            "\x01\x03key\x05value\x05\x03key\x08\x07\x06\x05\x04\x03\x02\x01\x05value"s);
+  WriteBatch::Reader reader = batch.operations_reader();
+  ASSERT_TRUE(reader.Next().ok());
+  const auto put = reader.Next();
+  ASSERT_TRUE(put.ok() && put->has_value());
+  EXPECT_EQ((*put)->kind, OpKind::kPutExpiring);
+  EXPECT_EQ((*put)->key, "key");
+  EXPECT_EQ((*put)->value, "value");
+  EXPECT_EQ((*put)->expires_at_ms, 0x0102030405060708u);
+  batch.Clear();
+  EXPECT_FALSE(batch.has_expiry());
+}
+
 TEST(WriteBatch, LengthsAbove127TakeTwoBytes) {
   WriteBatch batch;
   batch.Put("k", std::string(128, 'v'));
@@ -90,6 +110,8 @@ TEST(WriteBatch, ValidateNamesTheBatchLimitAndTheBatchSize) {
 TEST(WriteBatchReader, SaysAtWhichByteTheDamageIs) {
   EXPECT_EQ(FirstError("\x02\x01k\x01\x01k\x05val"s).ToString(),
             "corruption: batch operation at byte 3: the value does not fit in what is left");
+  EXPECT_EQ(FirstError("\x05\x01k1234567"s).ToString(),
+            "corruption: batch operation at byte 0: the expiry does not fit in what is left");
   EXPECT_EQ(FirstError("\x02\x05key"s).ToString(),
             "corruption: batch operation at byte 0: the key does not fit in what is left");
 }
@@ -99,7 +121,7 @@ TEST(WriteBatchReader, NeverDecodesZeros) {
 }
 
 TEST(WriteBatchReader, RefusesKindsOfANewerVersionInsteadOfSkippingThem) {
-  for (const int kind : {3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 0x7F, 0x80, 0x81, 0xFF}) {
+  for (const int kind : {3, 4, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 0x7F, 0x80, 0x81, 0xFF}) {
     const std::string operations = static_cast<char>(kind) + "\x01k\x01v"s;
     const Status status = FirstError(operations);
     EXPECT_EQ(status.code(), StatusCode::kInvalidArgument) << kind;

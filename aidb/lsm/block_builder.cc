@@ -44,12 +44,13 @@ void BlockBuilder::Add(const Entry& entry, uint64_t hash) {
                     .key_bytes = static_cast<uint32_t>(entry.key.size()),
                     .value_bytes = static_cast<uint32_t>(entry.value.size()),
                     .sequence = sequence,
+                    .expires_at_ms = entry.expires_at_ms,
                     .kind = entry.kind,
                     .tag = TagOf(hash)});
   stage_.append(entry.key).append(entry.value);
   key_bytes_ += std::max(entry.key.size(), common_ + kPrefixBytes) - kPrefixBytes;
-  value_bytes_ += entry.value.size();
-  if (entry.kind == kv::OpKind::kDelete) ++deletes_;
+  value_bytes_ += entry.value.size() + (kv::Expires(entry.kind) ? sizeof(uint64_t) : 0);
+  if (MayHide(entry.kind)) ++hiding_;
 }
 
 void BlockBuilder::Add(std::string_view name, std::string_view value) {
@@ -108,6 +109,10 @@ char* BlockBuilder::EncodeEntries(char* const begin, size_t interval) {
       to = EncodeVarint(
           to, (item.sequence - lowest_) << kKindBits | static_cast<unsigned char>(item.kind));
     }
+    if (kv::Expires(item.kind)) {
+      StoreLe<uint64_t>(to, item.expires_at_ms);
+      to += sizeof(uint64_t);
+    }
     to = EncodeVarint(to, item.value_bytes);
     std::memcpy(to, stage_.data() + item.at + item.key_bytes, item.value_bytes);
     to += item.value_bytes;
@@ -119,8 +124,8 @@ std::string_view BlockBuilder::Finish() {
   AIDB_CHECK(!empty());
   const size_t n = items_.size();
   const size_t interval = DeltaPays() ? kRestartInterval : 1;
-  // Four varints and the kind at most, beside the bytes themselves.
-  const size_t entries_bytes_max = stage_.size() + n * (4 * kVarintBytesMax);
+  // Four varints, kind and expiry at most, beside the bytes themselves.
+  const size_t entries_bytes_max = stage_.size() + n * (4 * kVarintBytesMax + sizeof(uint64_t));
   if (entries_out_.size() < entries_bytes_max) entries_out_.resize(entries_bytes_max);
   offsets_.resize(n);
   const char* const end = EncodeEntries(entries_out_.data(), interval);
@@ -133,10 +138,10 @@ std::string_view BlockBuilder::Finish() {
               entries_bytes);
   char* to = out_.data();
   StoreLe<uint16_t>(to, static_cast<uint16_t>(n));
-  to[2] = static_cast<char>((wide ? kWideOffsets : 0) | (with_tags ? kTags : 0) |
-                            (lowest_ == highest_ ? kOneSequence : 0) |
-                            (deletes_ > 0 ? kHasDeletes : 0) |
-                            (several_versions_ ? kSeveralVersions : 0));
+  to[2] =
+      static_cast<char>((wide ? kWideOffsets : 0) | (with_tags ? kTags : 0) |
+                        (lowest_ == highest_ ? kOneSequence : 0) | (hiding_ > 0 ? kHasDeletes : 0) |
+                        (several_versions_ ? kSeveralVersions : 0));
   to[3] = static_cast<char>(interval);
   StoreLe<uint16_t>(to + 4, static_cast<uint16_t>(common_));
   StoreLe<uint64_t>(to + 6, lowest_);
@@ -163,7 +168,7 @@ std::string_view BlockBuilder::Finish() {
 
   stage_.clear();
   items_.clear();
-  key_bytes_ = value_bytes_ = common_ = deletes_ = 0;
+  key_bytes_ = value_bytes_ = common_ = hiding_ = 0;
   several_versions_ = false;
   return out_;
 }

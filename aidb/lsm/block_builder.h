@@ -32,7 +32,8 @@ class BlockBuilder {
   bool empty() const { return items_.empty(); }
   // No room for a further entry, whatever its size.
   bool full() const;
-  size_t deletes() const { return deletes_; }
+  // Deletes and entries that expire.
+  size_t hiding() const { return hiding_; }
   // About what Finish would return now, within a few bytes an entry.
   size_t EstimatedBytes() const;
   size_t memory_bytes() const;
@@ -46,6 +47,7 @@ class BlockBuilder {
     uint32_t key_bytes;
     uint32_t value_bytes;
     uint64_t sequence;
+    uint64_t expires_at_ms;
     kv::OpKind kind;
     uint8_t tag;
   };
@@ -65,7 +67,7 @@ class BlockBuilder {
   size_t key_bytes_ = 0;  // Without the 8 of each key that its prefix slot holds.
   size_t value_bytes_ = 0;
   size_t common_ = 0;
-  size_t deletes_ = 0;
+  size_t hiding_ = 0;
   uint64_t lowest_ = 0;
   uint64_t highest_ = 0;
   bool several_versions_ = false;

@@ -14,6 +14,7 @@
 //            rest                   key bytes behind the 8 prefix bytes, without the first `shared`
 //                                   ones, which are those of entry i-1's rest
 //            varint (sequence - base) << 4 | kind        u8 kind if kOneSequence
+//            [u64 expires_at_ms]    if the kind has one
 //            varint value_len, value
 //
 // prefix[i] is the 8 key bytes behind the common ones as a number (first byte highest, short
@@ -27,6 +28,8 @@
 
 #include <cstddef>
 #include <cstdint>
+
+#include "aidb/kv/types.h"
 
 namespace aidb::lsm {
 
@@ -46,7 +49,7 @@ enum BlockFlags : uint8_t {
   kWideOffsets = 1,       // Offsets are u32, not u16.
   kTags = 2,              // Tags are present: data blocks, and only those.
   kOneSequence = 4,       // Every sequence equals `base`.
-  kHasDeletes = 8,        // Deletes or expiring entries inside.
+  kHasDeletes = 8,        // Deletes or entries that expire inside.
   kSeveralVersions = 16,  // Some key occurs more than once.
   kKnownBlockFlags = 31,
 };
@@ -60,6 +63,9 @@ inline constexpr size_t kPrefixBytes = 8;
 
 // The low half of an entry's word; the rest is its sequence.
 inline constexpr int kKindBits = 4;
+
+// What counts for kHasDeletes and for the shares in the index: what is no value, or will be none.
+constexpr bool MayHide(kv::OpKind kind) { return kind == kv::OpKind::kDelete || kv::Expires(kind); }
 
 inline uint8_t TagOf(uint64_t hash) { return static_cast<uint8_t>(hash >> 56); }
 

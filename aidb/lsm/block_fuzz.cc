@@ -51,6 +51,7 @@ void CheckSearches(const EntryBlock& block, const std::vector<OwnedEntry>& entri
         const auto slow = SlowGet(entries, key, sequence);
         AIDB_CHECK(lookup.found.has_value() == slow.has_value());
         AIDB_CHECK(!slow || lookup.found->value == slow->value);
+        AIDB_CHECK(!slow || lookup.found->expires_at_ms == slow->expires_at_ms);
       }
     }
   }
@@ -80,6 +81,10 @@ void RoundTrip(std::string_view bytes) {
                        Sequence{(*sequence >> 1) & kv::ToNumber(kv::kSequenceMax)},
                        is_delete ? OpKind::kDelete : OpKind::kPut,
                        is_delete ? std::string() : std::string(*value)});
+    if (!is_delete && *sequence % 4 == 2) {
+      entries.back().kind = OpKind::kPutExpiring;
+      entries.back().expires_at_ms = *sequence * 0x9E3779B97F4A7C15;
+    }
   }
   std::ranges::sort(entries, InOrder);
   const auto same = [](const OwnedEntry& a, const OwnedEntry& b) {

@@ -32,7 +32,8 @@ inline bool ReadVarint(const char** from, const char* end, uint64_t* value) {
 
 bool IsKnownKind(uint64_t kind) {
   return kind == static_cast<uint64_t>(OpKind::kPut) ||
-         kind == static_cast<uint64_t>(OpKind::kDelete);
+         kind == static_cast<uint64_t>(OpKind::kDelete) ||
+         kind == static_cast<uint64_t>(OpKind::kPutExpiring);
 }
 
 Status BadEntry(size_t i, std::string_view what) {
@@ -129,7 +130,7 @@ Result<EntryBlock> EntryBlock::Parse(BlockKind kind, const BlockBuffer& bytes) {
     if (wrong != nullptr) return BadEntry(i, wrong);
     begin = end;
   }
-  if (seen.deletes != ((block.flags_ & kHasDeletes) != 0)) {
+  if (seen.hiding != ((block.flags_ & kHasDeletes) != 0)) {
     return Corruption("block flags " + std::to_string(block.flags_) + " are wrong about deletes");
   }
   return block;
@@ -162,7 +163,11 @@ inline const char* EntryBlock::CheckEntry(size_t i, const char* from, const char
   if (!IsKnownKind(kind)) {
     return kind == 0 ? "kind 0 is never written" : "kind is not known: written by a newer version";
   }
-  seen->deletes |= kind == static_cast<uint64_t>(OpKind::kDelete);
+  seen->hiding |= MayHide(static_cast<OpKind>(kind));
+  if (kv::Expires(static_cast<OpKind>(kind))) {
+    if (static_cast<size_t>(end - from) < sizeof(uint64_t)) return "no expiry";
+    from += sizeof(uint64_t);
+  }
   uint64_t value_bytes = 0;
   if (!ReadVarint(&from, end, &value_bytes) || value_bytes != static_cast<size_t>(end - from)) {
     return "bad value length";
@@ -288,7 +293,9 @@ EntryBlock::Lookup EntryBlock::Find(std::string_view key, uint64_t hash, Sequenc
       const size_t i = from + static_cast<size_t>(std::countr_zero(matches));
       StoredEntry entry{};
       if (!KeyEquals(i, key, entry)) continue;
-      if (entry.sequence <= at) return {.found = Found{entry.sequence, entry.kind, entry.value}};
+      if (entry.sequence <= at) {
+        return {.found = Found{entry.sequence, entry.kind, entry.value, entry.expires_at_ms}};
+      }
       if (i + 1 == n_) return {.goes_on = true};
     }
   }
@@ -316,6 +323,7 @@ inline void BlockCursor::Load(const char* from, size_t i) {
   entry_.value = stored.value;
   entry_.sequence = stored.sequence;
   entry_.kind = stored.kind;
+  entry_.expires_at_ms = stored.expires_at_ms;
   index_ = i;
   next_ = stored.value.data() + stored.value.size();
 }

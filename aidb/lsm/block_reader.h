@@ -58,6 +58,7 @@ struct StoredEntry {
   Sequence sequence;
   OpKind kind;
   std::string_view value;
+  uint64_t expires_at_ms;  // Where kv::Expires(kind).
 };
 
 // A parsed block of entries.
@@ -102,6 +103,7 @@ class EntryBlock {
     Sequence sequence;
     OpKind kind;
     std::string_view value;
+    uint64_t expires_at_ms = 0;
   };
   struct Lookup {
     std::optional<Found> found = std::nullopt;
@@ -133,7 +135,7 @@ class EntryBlock {
   std::string_view RestOf(size_t i, std::string& scratch) const;
   struct Seen {
     uint64_t rest_bytes = 0;  // Of the entry before.
-    bool deletes = false;
+    bool hiding = false;      // Deletes or entries that expire.
   };
   const char* CheckEntry(size_t i, const char* from, const char* end, Seen* seen) const;
 
@@ -246,6 +248,11 @@ inline StoredEntry EntryBlock::Decode(const char* from, size_t i) const {
   number = TrustedVarint(number.next + rest);
   entry.sequence = Sequence{base_ + (number.value >> kKindBits)};
   entry.kind = static_cast<OpKind>(number.value & ((1 << kKindBits) - 1));
+  entry.expires_at_ms = 0;
+  if (kv::Expires(entry.kind)) [[unlikely]] {
+    entry.expires_at_ms = LoadLe<uint64_t>(number.next);
+    number.next += sizeof(uint64_t);
+  }
   number = TrustedVarint(number.next);
   entry.value = {number.next, number.value};
   return entry;

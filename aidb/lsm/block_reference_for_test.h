@@ -41,10 +41,11 @@ inline std::vector<OwnedEntry> SlowDecode(std::string_view block) {
     const uint64_t rest_bytes = suffix > 8 ? suffix - 8 : 0;
     rest = rest.substr(0, shared) + std::string(*reader.Bytes(rest_bytes - shared));
     uint64_t word = (flags & 4) != 0 ? *reader.Le<uint8_t>() : *reader.Varint();
+    const uint64_t expires_at_ms = (word & 15) == 5 ? *reader.Le<uint64_t>() : 0;
     const std::string_view value = *reader.Bytes(*reader.Varint());
     entries.push_back({std::string(common) + prefixes[i].substr(0, suffix) + rest,
                        Sequence{base + (word >> 4)}, static_cast<OpKind>(word & 15),
-                       std::string(value)});
+                       std::string(value), expires_at_ms});
   }
   AIDB_CHECK(reader.empty());
   return entries;

@@ -75,8 +75,7 @@ InputRuns MakeRuns(const CompactionJob& job, TableCache& cache) {
   return runs;
 }
 
-KeepRule RuleFor(const CompactionJob& job, const Version& version,
-                 std::vector<Sequence> snapshots) {
+KeepRule RuleFor(const CompactionJob& job, const Version& version, Readers readers) {
   std::vector<uint64_t> numbers;
   uint64_t oldest_run = UINT64_MAX;
   for (const CompactionInput& input : job.inputs) {
@@ -84,7 +83,7 @@ KeepRule RuleFor(const CompactionJob& job, const Version& version,
     if (input.level == job.level) oldest_run = std::min(oldest_run, input.run);
   }
   return KeepRule::ForCompaction(
-      std::move(snapshots), OlderTables(version, job.level, oldest_run, numbers),
+      std::move(readers), OlderTables(version, job.level, oldest_run, numbers),
       job.output_level > 0 ? KeepRule::Zeroing::kAtTheBottom : KeepRule::Zeroing::kNever);
 }
 
@@ -109,10 +108,9 @@ Status CheckCount(const CompactionJob& job, const WrittenTables& written) {
 
 }  // namespace
 
-CompactionOutcome RunCompaction(const CompactionJob& job, const Version& version,
-                                std::vector<Sequence> snapshots, const TableOptions& options,
-                                uint64_t table_bytes, const CompactionEnv& env,
-                                const std::atomic<bool>& stop) {
+CompactionOutcome RunCompaction(const CompactionJob& job, const Version& version, Readers readers,
+                                const TableOptions& options, uint64_t table_bytes,
+                                const CompactionEnv& env, const std::atomic<bool>& stop) {
   AIDB_CHECK(!job.inputs.empty());
   CompactionOutcome outcome;
   outcome.stats.bytes_in = job.InputBytes();
@@ -122,7 +120,7 @@ CompactionOutcome RunCompaction(const CompactionJob& job, const Version& version
   for (const auto& run : runs) cursors.push_back(run->NewCursor());
   const std::unique_ptr<EntryCursor> merged = NewMergingCursor(std::move(cursors));
 
-  KeepRule rule = RuleFor(job, version, std::move(snapshots));
+  KeepRule rule = RuleFor(job, version, std::move(readers));
   TableTarget target{.files = env.files,
                      .directory = env.directory,
                      .numbers = env.numbers,

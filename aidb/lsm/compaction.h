@@ -48,11 +48,10 @@ struct CompactionEnv {
 // Every input block is verified on the way, the count of entries read against what the manifest
 // says of the inputs, and the count written against it: nothing is lost or laundered silently.
 //
-// `version` is the one the job was picked from; `snapshots`, ascending, are those of KeepRule.
+// `version` is the one the job was picked from; `readers` are those of KeepRule.
 // Any thread may set `stop`; the outcome is then kUnavailable.
-CompactionOutcome RunCompaction(const CompactionJob& job, const Version& version,
-                                std::vector<Sequence> snapshots, const TableOptions& options,
-                                uint64_t table_bytes, const CompactionEnv& env,
-                                const std::atomic<bool>& stop);
+CompactionOutcome RunCompaction(const CompactionJob& job, const Version& version, Readers readers,
+                                const TableOptions& options, uint64_t table_bytes,
+                                const CompactionEnv& env, const std::atomic<bool>& stop);
 
 }  // namespace aidb::lsm

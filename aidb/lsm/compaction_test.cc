@@ -31,7 +31,7 @@ std::string NumberedKey(uint64_t i) {
 
 // ── Scripts ─────────────────────────────────────────────────────────────────────────────────
 
-// "level 1: a@0=1 b@3 deleted", or only the bounds and counts.
+// "level 1: a@0=1 b@3 deleted c@4=2 until 1500", or only the bounds and counts.
 std::string Show(TestStore& store, bool brief) {
   std::string text;
   for (int level = 0; level < kLevels; ++level) {
@@ -46,7 +46,9 @@ std::string Show(TestStore& store, bool brief) {
         }
         for (const auto& [key, value] : store.EntriesOf(*table)) {
           text += " " + key.key + "@" + std::to_string(key.sequence);
-          text += value ? "=" + *value : std::string(" deleted");
+          text += value ? "=" + value->bytes : std::string(" deleted");
+          if (value && value->expires_at_ms)
+            text += " until " + std::to_string(*value->expires_at_ms);
         }
         text += "\n";
       }
@@ -55,6 +57,7 @@ std::string Show(TestStore& store, bool brief) {
   return text;
 }
 
+// Lines "a=1", "a=1 until 1500", and "-a" for a delete.
 void WriteLines(TestStore& store, std::string_view lines) {
   while (!lines.empty()) {
     const size_t end = lines.find('\n');
@@ -63,6 +66,9 @@ void WriteLines(TestStore& store, std::string_view lines) {
     const size_t equals = line.find('=');
     if (line.starts_with('-')) {
       store.Write(line.substr(1), std::nullopt);
+    } else if (const size_t until = line.find(" until "); until != std::string::npos) {
+      store.Write(line.substr(0, equals), line.substr(equals + 1, until - equals - 1),
+                  std::stoull(line.substr(until + 7)));
     } else {
       store.Write(line.substr(0, equals), line.substr(equals + 1));
     }
@@ -100,11 +106,18 @@ std::string RunStep(TestStore& store, const testing::Step& step) {
   } else if (step.command == "snapshot") {
     store.Snapshot();
     out = "at " + std::to_string(store.last());
+  } else if (step.command == "clock") {
+    store.AdvanceClock(step.Number("ms", 0));
+    out = "ok";
   } else if (step.command == "release") {
     store.Release(step.Number("at", 0));
     out = std::to_string(store.snapshots().size()) + " left";
   } else if (step.command == "get") {
-    const auto value = store.Get(step.Argument("key"), step.Number("at", store.last()));
+    const uint64_t at = step.Number("at", store.last());
+    const auto snapshot = store.snapshots().find(at);
+    const auto value =
+        store.Get(step.Argument("key"), at,
+                  snapshot == store.snapshots().end() ? store.now_ms() : snapshot->second);
     out = value.ok() ? value->value_or("absent") : value.status().ToString();
   } else if (step.command == "compact") {
     out = Compact(store, step);
@@ -136,8 +149,12 @@ void ExpectNoOtherTables(TestStore& store) {
 void RandomWrite(TestStore& store, Rng& rng, uint64_t keys) {
   const std::string key = NumberedKey(rng.Below(keys));
   if (rng.OneIn(3)) return store.Write(key, std::nullopt);
-  store.Write(key, std::string(rng.Below(60), static_cast<char>('a' + rng.Below(26))) +
-                       std::to_string(store.last()));
+  std::optional<uint64_t> expires_at_ms;
+  if (rng.OneIn(4)) expires_at_ms = store.now_ms() - 20 + rng.Below(200);
+  store.Write(key,
+              std::string(rng.Below(60), static_cast<char>('a' + rng.Below(26))) +
+                  std::to_string(store.last()),
+              expires_at_ms);
 }
 
 void RandomSnapshots(TestStore& store, Rng& rng) {
@@ -145,7 +162,7 @@ void RandomSnapshots(TestStore& store, Rng& rng) {
   if (rng.OneIn(2) && !store.snapshots().empty()) {
     auto it = store.snapshots().begin();
     std::advance(it, static_cast<ptrdiff_t>(rng.Below(store.snapshots().size())));
-    store.Release(*it);
+    store.Release(it->first);
   }
 }
 
@@ -170,6 +187,7 @@ TEST(Compaction, KeepsWhatEverySnapshotSeesThroughRandomFlushesAndMerges) {
     const uint64_t keys = 1 + rng.Below(120);
     for (int round = 0; round < 40; ++round) {
       for (uint64_t i = rng.Below(60); i > 0; --i) RandomWrite(store, rng, keys);
+      if (rng.OneIn(2)) store.AdvanceClock(store.now_ms() + rng.Below(80));
       RandomSnapshots(store, rng);
       if (rng.OneIn(2)) {
         ASSERT_OK(store.Flush());

@@ -49,7 +49,7 @@ TEST(VisibleCursor, AllocatesNothingOnceItsBuffersHaveGrown) {
     std::vector<std::unique_ptr<EntryCursor>> children;
     for (const auto& hand : hands) children.push_back(std::make_unique<VectorCursor>(hand));
     children.push_back(memtable.NewCursor());
-    VisibleCursor cursor(NewMergingCursor(std::move(children)), at, {}, nullptr, nullptr);
+    VisibleCursor cursor(NewMergingCursor(std::move(children)), at, 0, {}, nullptr, nullptr);
     size_t steps = 0;
     const auto walk = [&] {
       for (cursor.SeekToLast(); cursor.Valid(); cursor.Prev()) ++steps;

@@ -31,7 +31,7 @@ std::vector<std::vector<OwnedEntry>> Hands(size_t ways) {
 VisibleCursor Open(const std::vector<std::vector<OwnedEntry>>& hands) {
   std::vector<std::unique_ptr<EntryCursor>> children;
   for (const auto& hand : hands) children.push_back(std::make_unique<VectorCursor>(hand));
-  return VisibleCursor(NewMergingCursor(std::move(children)), kv::kSequenceMax, {}, nullptr,
+  return VisibleCursor(NewMergingCursor(std::move(children)), kv::kSequenceMax, 0, {}, nullptr,
                        nullptr);
 }
 

@@ -49,6 +49,10 @@ std::vector<OwnedEntry> RandomEntries(Rng& rng, size_t count) {
     entries.push_back({rng.OneIn(3) ? hot : SmallKey(rng), Sequence{sequence},
                        deletes ? OpKind::kDelete : OpKind::kPut,
                        deletes ? "" : "v" + std::to_string(sequence)});
+    if (!deletes && rng.OneIn(4)) {
+      entries.back().kind = OpKind::kPutExpiring;
+      entries.back().expires_at_ms = 1 + rng.Below(100);
+    }
   }
   return entries;
 }
@@ -292,9 +296,9 @@ TEST(LevelCursor, EndsWithTheErrorOfOpeningOrReadingATable) {
   }
 }
 
-// What a reader at `at` sees of `entries` within the range.
+// What a reader at `at` sees of `entries` within the range when the clock says `now_ms`.
 std::map<std::string, std::string> Visible(const std::vector<OwnedEntry>& entries, Sequence at,
-                                           const KeyRange& range) {
+                                           uint64_t now_ms, const KeyRange& range) {
   std::map<std::string, const OwnedEntry*> newest;
   for (const OwnedEntry& entry : entries) {
     if (entry.sequence > at || entry.key < range.lower) continue;
@@ -304,7 +308,10 @@ std::map<std::string, std::string> Visible(const std::vector<OwnedEntry>& entrie
   }
   std::map<std::string, std::string> visible;
   for (const auto& [key, entry] : newest) {
-    if (entry->kind == OpKind::kPut) visible[key] = entry->value;
+    if (entry->kind == OpKind::kPut ||
+        (entry->kind == OpKind::kPutExpiring && now_ms < entry->expires_at_ms)) {
+      visible[key] = entry->value;
+    }
   }
   return visible;
 }
@@ -360,10 +367,11 @@ TEST(VisibleCursor, ShowsTheNewestVisibleVersionsWithinItsBounds) {
     KeyRange range;
     if (rng.OneIn(2)) range.lower = SmallKey(rng);
     if (rng.OneIn(2)) range.upper = SmallKey(rng);
-    VisibleCursor cursor(Merge(hands), at, range, nullptr, nullptr);
+    const uint64_t now_ms = rng.Below(110);
+    VisibleCursor cursor(Merge(hands), at, now_ms, range, nullptr, nullptr);
     EXPECT_FALSE(cursor.Valid());
     ASSERT_NO_FATAL_FAILURE(
-        ExpectSameVisibleMoves(rng, cursor, Visible(entries, at, range), range));
+        ExpectSameVisibleMoves(rng, cursor, Visible(entries, at, now_ms, range), range));
   }
 }
 
@@ -375,7 +383,7 @@ TEST(VisibleCursor, SeesEntriesWithSequenceZero) {
                                         {"c", Sequence{0}, OpKind::kPut, "4"}};
   for (const auto& [at, b] : {std::pair{Sequence{0}, "3"}, std::pair{Sequence{9}, "2"}}) {
     const std::map<std::string, std::string> model{{"a", "1"}, {"b", b}, {"c", "4"}};
-    VisibleCursor cursor(std::make_unique<VectorCursor>(entries), at, {}, nullptr, nullptr);
+    VisibleCursor cursor(std::make_unique<VectorCursor>(entries), at, 0, {}, nullptr, nullptr);
     std::map<std::string, std::string> seen;
     for (cursor.SeekToFirst(); cursor.Valid(); cursor.Next())
       seen.emplace(cursor.key(), cursor.value());
@@ -397,13 +405,13 @@ TEST(VisibleCursor, ShowsErrorsAndNothingWrong) {
   const auto entries = RandomEntries(rng, 60);
   const auto hands = Deal(rng, entries, 3);
   const Sequence at{50};
-  const auto model = Visible(entries, at, {});
+  const auto model = Visible(entries, at, 0, {});
   ASSERT_GT(model.size(), 5u);
   size_t errors = 0;
   for (const bool backward : {false, true}) {
     for (size_t failing = 0; failing < hands.size(); ++failing) {
       for (size_t fails_at = 0; fails_at < 80; ++fails_at) {
-        VisibleCursor cursor(Merge(hands, failing, fails_at), at, {}, nullptr, nullptr);
+        VisibleCursor cursor(Merge(hands, failing, fails_at), at, 0, {}, nullptr, nullptr);
         std::map<std::string, std::string> seen;
         backward ? cursor.SeekToLast() : cursor.SeekToFirst();
         while (cursor.Valid()) {
@@ -439,7 +447,7 @@ TEST(VisibleCursor, ReportsLongRunsOfDeletes) {
     entries.push_back({"z", Sequence{1}, OpKind::kPut, ""});
     std::vector<std::pair<std::string, uint64_t>> reports;
     VisibleCursor cursor(
-        std::make_unique<VectorCursor>(entries), kv::kSequenceMax, {}, nullptr,
+        std::make_unique<VectorCursor>(entries), kv::kSequenceMax, 0, {}, nullptr,
         [&](std::string_view key, uint64_t count) { reports.emplace_back(key, count); });
     cursor.SeekToFirst();
     EXPECT_TRUE(reports.empty());
@@ -472,7 +480,7 @@ TEST(VisibleCursor, KeepsItsPinAndLetsItGoLast) {
   auto pin = std::make_shared<int>(1);
   const std::weak_ptr<int> pinned = pin;
   {
-    const VisibleCursor cursor(std::make_unique<Probe>(pinned), Sequence{1}, {}, std::move(pin),
+    const VisibleCursor cursor(std::make_unique<Probe>(pinned), Sequence{1}, 0, {}, std::move(pin),
                                nullptr);
     EXPECT_FALSE(pinned.expired());
   }
@@ -509,7 +517,7 @@ TEST(VisibleCursor, JumpsOverManyVersionsOfAKey) {
   size_t moves = 0;
   VisibleCursor cursor(
       std::make_unique<CountingCursor>(std::make_unique<VectorCursor>(entries), moves),
-      Sequence{2000}, {}, nullptr, nullptr);
+      Sequence{2000}, 0, {}, nullptr, nullptr);
   std::string seen;
   for (cursor.SeekToFirst(); cursor.Valid(); cursor.Next()) seen += cursor.key();
   for (cursor.SeekToLast(); cursor.Valid(); cursor.Prev()) seen += cursor.key();

@@ -103,7 +103,8 @@ class LogDump {
       }
       if (!*operation) return;
       line_("  " + Number(sequence) + " " +
-            EntryText((*operation)->kind, (*operation)->key, (*operation)->value));
+            EntryText((*operation)->kind, (*operation)->key, (*operation)->value,
+                      (*operation)->expires_at_ms));
     }
   }
 
@@ -242,12 +243,12 @@ Status DumpRing(io::FileSystem& files, std::string_view path, const DumpLine& li
 
 }  // namespace
 
-std::string EntryText(OpKind kind, std::string_view key, std::string_view value) {
-  const std::string name = kind == OpKind::kPut      ? "put"
-                           : kind == OpKind::kDelete ? "delete"
-                                                     : "kind " + Number(static_cast<uint8_t>(kind));
-  if (kind == OpKind::kDelete) return name + " " + KeyText(key);
-  return name + " " + KeyText(key) + " = \"" + EscapeForMessage(value, kValueShown) + "\"";
+std::string EntryText(OpKind kind, std::string_view key, std::string_view value,
+                      uint64_t expires_at_ms) {
+  if (kind == OpKind::kDelete) return "delete " + KeyText(key);
+  const std::string text =
+      "put " + KeyText(key) + " = \"" + EscapeForMessage(value, kValueShown) + "\"";
+  return kv::Expires(kind) ? text + " until " + Number(expires_at_ms) : text;
 }
 
 Status DumpFile(io::FileSystem& files, std::string_view path, const DumpLine& line) {

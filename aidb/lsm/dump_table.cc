@@ -75,8 +75,12 @@ class TableDump {
           Number(ToNumber(facts.highest)) + ", keys " + KeyText(facts.first_key) + " to " +
           KeyText(facts.last_key) + ", codec " + Number(static_cast<uint64_t>(properties->codec)) +
           ", " + std::to_string(properties->filter_bits_per_key) + " filter bits per key, level " +
-          std::to_string(properties->level) + ", run " + Number(properties->run) + ", writer " +
-          properties->writer);
+          std::to_string(properties->level) + ", run " + Number(properties->run) +
+          (properties->expiry_highest_ms == 0
+               ? std::string()
+               : ", values that expire from " + Number(properties->expiry_lowest_ms) + " to " +
+                     Number(properties->expiry_highest_ms)) +
+          ", writer " + properties->writer);
   }
 
   void PrintPartition(const IndexEntry& partition) {
@@ -108,7 +112,7 @@ class TableDump {
     cursor.Attach(entries);
     for (bool more = cursor.SeekToFirst(); more; more = cursor.Next()) {
       line_("  " + Number(ToNumber(entry.sequence)) + " " +
-            EntryText(entry.kind, entry.key, entry.value));
+            EntryText(entry.kind, entry.key, entry.value, entry.expires_at_ms));
     }
   }
 

@@ -9,7 +9,9 @@
 namespace aidb::lsm {
 
 // "put "k" = "v"", escaped and cut to a line's length.
-std::string EntryText(OpKind kind, std::string_view key, std::string_view value);
+// `expires_at_ms` where the kind has one.
+std::string EntryText(OpKind kind, std::string_view key, std::string_view value,
+                      uint64_t expires_at_ms);
 
 // DumpFile of a table.
 Status DumpTable(io::FileSystem& files, std::string_view path, const DumpLine& line);

@@ -70,7 +70,8 @@ Engine::Engine(const io::Env& env, std::string directory, const kv::Options& opt
       directory_(std::move(directory)),
       options_(options),
       memory_(MemoryPlan::For(options)),
-      core_(std::make_shared<HandleCore>(env.files, directory_, memory_.cache_bytes, kTablesMax)),
+      core_(std::make_shared<HandleCore>(env.files, env.clock, directory_, memory_.cache_bytes,
+                                         kTablesMax)),
       unused_(std::make_shared<UnusedTables>()),
       shape_(ShapeFor(options, memory_)),
       picker_(shape_) {}
@@ -150,6 +151,7 @@ Status Engine::WaitDurable(Sequence sequence) {
 Result<Sequence> Engine::WriteLocked(const kv::WriteBatch& batch, Instant deadline) {
   AIDB_RETURN_IF_ERROR(CheckWritable());
   AIDB_RETURN_IF_ERROR(MakeRoom(batch, deadline));
+  if (batch.has_expiry()) core_->expires.store(true, std::memory_order_release);
   AIDB_ASSIGN_OR_RETURN(
       const journal::Journal::Appended appended,
       journal_->Append({.payload = batch.operations(), .ids = batch.count()}, deadline));
@@ -165,7 +167,8 @@ Result<Sequence> Engine::WriteLocked(const kv::WriteBatch& batch, Instant deadli
       memtable.Add({.key = (*operation)->key,
                     .value = (*operation)->value,
                     .sequence = Sequence{id},
-                    .kind = (*operation)->kind});
+                    .kind = (*operation)->kind,
+                    .expires_at_ms = (*operation)->expires_at_ms});
     }
   }
   const bool safe = journal_->Publish(appended);

@@ -29,6 +29,7 @@
 #include "aidb/base/sync.h"
 #include "aidb/io/guard/sync_guard.h"
 #include "aidb/journal/journal.h"
+#include "aidb/kv/expiry_clock.h"
 #include "aidb/lsm/block_cache.h"
 #include "aidb/lsm/compaction.h"
 #include "aidb/lsm/compaction_picker.h"
@@ -86,15 +87,25 @@ struct MemoryPlan {
 
 // What handles share with the engine, so that they may outlive it.
 struct HandleCore {
-  HandleCore(io::FileSystem& files, const std::string& directory, uint64_t cache_bytes,
-             size_t tables_max)
+  HandleCore(io::FileSystem& files, const Clock& wall, const std::string& directory,
+             uint64_t cache_bytes, size_t tables_max)
       : files(files),
+        wall(wall),
         tables_max(tables_max),
+        clock{wall},
         blocks(cache_bytes),
         tables(files, directory, blocks, tables_max) {}
 
+  // What a read judges expiry by.
+  uint64_t NowMs() const { return expires.load(std::memory_order_acquire) ? clock.NowMs() : 0; }
+
   io::FileSystem& files;  // Outlives the engine, unlike its guard.
+  const Clock& wall;
   const size_t tables_max;
+  const kv::ExpiryClock clock;
+  // Whether a value that expires was ever written. Until then no read asks for the time. Set before
+  // the first one is visible.
+  std::atomic<bool> expires{false};
   BlockCache blocks;
   TableCache tables;
   SnapshotList snapshots;
@@ -139,16 +150,19 @@ class Engine final : public kv::Store, public kv::ConditionalWriter, private jou
   struct View {
     const ReadState* state = nullptr;
     Sequence sequence{};
+    std::optional<uint64_t> now_ms{};  // The snapshot's; else read when it is first needed.
   };
   // The same for as long as it is kept.
   struct SharedView {
     std::shared_ptr<const ReadState> state;
     Sequence sequence{};
+    std::optional<uint64_t> now_ms{};
   };
   struct Found {
     OpKind kind{};
     Sequence sequence{};
     kv::PinnedValue value;
+    uint64_t expires_at_ms = 0;
   };
   class SnapshotHandle;
 
@@ -181,6 +195,9 @@ class Engine final : public kv::Store, public kv::ConditionalWriter, private jou
   Sequence VisibleSequence() const;
   Result<std::optional<Found>> Find(const ReadState& state, std::string_view key,
                                     Sequence at) const;
+  // `now_ms` is a view's, and is set when it is needed and was not.
+  std::optional<kv::PinnedValue> ValueOf(std::optional<Found> found,
+                                         std::optional<uint64_t>& now_ms) const;
   // Borrows `state` and this engine's core.
   std::unique_ptr<EntryCursor> NewStateCursor(const ReadState& state, const kv::ScanRange& range,
                                               CacheFill fill) const;
@@ -226,6 +243,8 @@ class Engine final : public kv::Store, public kv::ConditionalWriter, private jou
   void AfterJob(uint64_t bytes_written, Instant begin) AIDB_EXCLUDES(work_mu_);
   // Reads go on; only another open writes again.
   void StopWriting(const std::string& why) AIDB_EXCLUDES(work_mu_);
+  // For an edit: the time that no later life may go back behind; none while nothing expires.
+  std::optional<int64_t> ClockToKeep() const;
   Status InstallEdit(const VersionEdit& edit, const Memtable* flushed) AIDB_EXCLUDES(manifest_mu_);
   void KeepOrRemoveAdded(const VersionEdit& edit) AIDB_REQUIRES(manifest_mu_);
   // Runs of level 0 that wait for compaction. Those that a job merges do not, or a long job would

@@ -99,7 +99,7 @@ Status Engine::FlushOldest() {
                                 : state->active.log_number;
   const Instant begin = env_.clock.Now();
   const uint64_t run = numbers_->Take();
-  KeepRule rule = KeepRule::ForFlush(core_->snapshots.Collect());
+  KeepRule rule = KeepRule::ForFlush(core_->snapshots.Collect([this] { return core_->NowMs(); }));
   const auto entries = oldest.table->NewCursor();
   AIDB_ASSIGN_OR_RETURN(const WrittenTables written,
                         WriteTables(*entries, rule, TargetFor(0, run)));
@@ -174,7 +174,7 @@ CompactionOutcome Engine::Compact(const CompactionJob& job, const Version& versi
     if (outcome.status.ok()) AfterJob(0, begin);
     return outcome;
   }
-  outcome = RunCompaction(job, version, core_->snapshots.Collect(),
+  outcome = RunCompaction(job, version, core_->snapshots.Collect([this] { return core_->NowMs(); }),
                           TableOptionsFor(job.output_level, job.output_run), shape_.table_bytes,
                           {.files = env_.files,
                            .directory = directory_,
@@ -242,8 +242,16 @@ void Engine::StopWriting(const std::string& why) {
   progress_cv_.NotifyAll();
 }
 
-Status Engine::InstallEdit(const VersionEdit& edit, const Memtable* flushed) {
+std::optional<int64_t> Engine::ClockToKeep() const {
+  if (!core_->expires.load(std::memory_order_acquire)) return std::nullopt;
+  // At least 1, for 0 says that nothing expires.
+  return static_cast<int64_t>(std::max<uint64_t>(core_->clock.highest_ms(), 1));
+}
+
+Status Engine::InstallEdit(const VersionEdit& change, const Memtable* flushed) {
   MutexLock lock(manifest_mu_);
+  VersionEdit edit = change;
+  edit.clock_ms_max = ClockToKeep();
   const std::shared_ptr<const Version> before = CurrentState()->version;
   AIDB_ASSIGN_OR_RETURN(const std::shared_ptr<const Version> after, before->Apply(edit));
   if (Status status = manifest_->Append(edit); !status.ok()) {

@@ -20,7 +20,7 @@ class NativeSubject final : public kv::Subject {
  public:
   Result<kv::OpenedStore> Open(const kv::Options& options) override {
     AIDB_ASSIGN_OR_RETURN(OpenedStore opened,
-                          OpenStore(world_.env(), directory_.Join("store"), options));
+                          OpenStore(WithClock(world_.env()), directory_.Join("store"), options));
     return kv::OpenedStore{.store = std::move(opened.store), .conditional = opened.conditional};
   }
   kv::Options options() const override {

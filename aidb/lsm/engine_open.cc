@@ -194,7 +194,11 @@ void Engine::ShrinkCache() {
   const uint64_t left = shared - std::min(shared, taken);
   if (left >= memory_.cache_bytes) return;
   AIDB_CHECK(core_->tables.size() == 0);  // Or a TableFile could point into the old one.
-  core_ = std::make_shared<HandleCore>(core_->files, directory_, left, core_->tables_max);
+  auto shrunk =
+      std::make_shared<HandleCore>(core_->files, core_->wall, directory_, left, core_->tables_max);
+  shrunk->clock.Raise(core_->clock.highest_ms());
+  shrunk->expires.store(core_->expires.load());
+  core_ = std::move(shrunk);
 }
 
 Status Engine::BuildVersion(const ManifestState& manifest) {
@@ -208,6 +212,10 @@ Status Engine::BuildVersion(const ManifestState& manifest) {
   auto state = std::make_shared<ReadState>();
   state->active.table = std::make_shared<Memtable>(MemtableOptionsAfter(nullptr));
   state->version = std::move(version);
+  if (manifest.clock_ms_max > 0) {  // Kept since the first value that expires.
+    core_->clock.Raise(static_cast<uint64_t>(manifest.clock_ms_max));
+    core_->expires.store(true);
+  }
   {
     MutexLock lock(work_mu_);
     pointers_ = manifest.pointers;
@@ -292,17 +300,19 @@ Status Engine::Replay(uint64_t log_number, Sequence first, uint32_t count,
     if (!operation) return {};
     if (AIDB_CANARY_HIT(kHalfBatch) && i > 0) continue;
     AIDB_RETURN_IF_ERROR(CountReplayed(*operation));
+    if (kv::Expires(operation->kind)) core_->expires.store(true);
     memtable.Add({.key = operation->key,
                   .value = operation->value,
                   .sequence = first + i,
-                  .kind = operation->kind});
+                  .kind = operation->kind,
+                  .expires_at_ms = operation->expires_at_ms});
   }
 }
 
 // Counts the records alone, which took as much in the memtables of the engine that wrote them:
 // what an engine with these options has closed is never refused, however much more it takes here.
 Status Engine::CountReplayed(const kv::WriteBatch::Operation& operation) {
-  replayed_bytes_ += Record::Bytes(operation.key.size(), operation.value.size());
+  replayed_bytes_ += Record::Bytes(operation.key.size(), operation.value.size(), operation.kind);
   if (options_.mode != kv::StoreMode::kReadOnly) return {};
   if (replayed_bytes_ <= memory_.memtable_bytes) return {};
   return ResourceExhausted("the log holds more than the " + std::to_string(memory_.memtable_bytes) +
@@ -468,6 +478,7 @@ Status Engine::Close() {
       edit.clean_shutdown = ClosedLog{.number = end->number,
                                       .size_bytes = end->offset,
                                       .last = Sequence{ToNumber(journal_->published_id())}};
+      edit.clock_ms_max = ClockToKeep();
       MutexLock lock(manifest_mu_);
       status = manifest_->Append(edit).Annotate("mark the store as closed");
     }

@@ -43,10 +43,10 @@ class RunTables {
 // readable.
 class HandleCursor final : public kv::Cursor {
  public:
-  HandleCursor(std::unique_ptr<EntryCursor> entries, Sequence at, KeyRange range,
+  HandleCursor(std::unique_ptr<EntryCursor> entries, const Moment& at, KeyRange range,
                std::shared_ptr<const ReadState> state, std::shared_ptr<const HandleCore> core)
       : core_(std::move(core)),
-        cursor_(std::move(entries), at, std::move(range), std::move(state),
+        cursor_(std::move(entries), at.sequence, at.now_ms, std::move(range), std::move(state),
                 VisibleCursor::DeleteRunReport()) {}
 
   bool Valid() const override { return !ended_ && cursor_.Valid(); }
@@ -94,15 +94,16 @@ kv::PinnedValue PinInMemtable(std::string_view value, const std::shared_ptr<Memt
 
 class Engine::SnapshotHandle final : public kv::SnapshotState {
  public:
-  SnapshotHandle(std::shared_ptr<HandleCore> core, Sequence sequence)
-      : core_(std::move(core)), sequence_(sequence) {}
-  ~SnapshotHandle() override { core_->snapshots.Remove(sequence_); }
-  Sequence sequence() const override { return sequence_; }
+  SnapshotHandle(std::shared_ptr<HandleCore> core, const Moment& moment)
+      : core_(std::move(core)), moment_(moment) {}
+  ~SnapshotHandle() override { core_->snapshots.Remove(moment_); }
+  Sequence sequence() const override { return moment_.sequence; }
+  uint64_t now_ms() const override { return moment_.now_ms; }
   const void* owner() const override { return core_.get(); }
 
  private:
   const std::shared_ptr<HandleCore> core_;
-  const Sequence sequence_;
+  const Moment moment_;
 };
 
 Sequence Engine::VisibleSequence() const {
@@ -117,6 +118,7 @@ Result<Engine::View> Engine::TakeView(const kv::Snapshot* snapshot) const {
     }
     view.state = states_.Newest();
     view.sequence = snapshot->sequence();
+    view.now_ms = snapshot->now_ms();
     return view;
   }
   // The sequence is read while this state is the newest: were it read before, a flush in between
@@ -133,12 +135,13 @@ Result<Engine::SharedView> Engine::TakeSharedView(const kv::Snapshot* snapshot) 
   const CallPass pass(reads_);
   if (!pass) return Closed();
   AIDB_ASSIGN_OR_RETURN(const View view, TakeView(snapshot));
-  return SharedView{view.state->shared_from_this(), view.sequence};
+  return SharedView{view.state->shared_from_this(), view.sequence, view.now_ms};
 }
 
 kv::Snapshot Engine::TakeSnapshot() const {
-  const Sequence sequence = core_->snapshots.Add([this] { return VisibleSequence(); });
-  return kv::Snapshot(std::make_unique<SnapshotHandle>(core_, sequence));
+  const Moment moment = core_->snapshots.Add(
+      [this] { return Moment{.sequence = VisibleSequence(), .now_ms = core_->clock.NowMs()}; });
+  return kv::Snapshot(std::make_unique<SnapshotHandle>(core_, moment));
 }
 
 Result<std::optional<Engine::Found>> Engine::Find(const ReadState& state, std::string_view key,
@@ -146,7 +149,8 @@ Result<std::optional<Engine::Found>> Engine::Find(const ReadState& state, std::s
   const auto in_memtable = [&](const LoggedMemtable& memtable) -> std::optional<Found> {
     const std::optional<Memtable::Found> hit = memtable.table->Get(key, at);
     if (!hit) return std::nullopt;
-    return Found{hit->kind, hit->sequence, PinInMemtable(hit->value, memtable.table)};
+    return Found{hit->kind, hit->sequence, PinInMemtable(hit->value, memtable.table),
+                 hit->expires_at_ms};
   };
   if (auto found = in_memtable(state.active)) return found;
   for (const LoggedMemtable& memtable : state.sealed) {
@@ -167,7 +171,7 @@ Result<std::optional<Engine::Found>> Engine::Find(const ReadState& state, std::s
       return false;
     }
     if (!hit->has_value()) return true;
-    found = Found{(*hit)->kind, (*hit)->sequence, std::move((*hit)->value)};
+    found = Found{(*hit)->kind, (*hit)->sequence, std::move((*hit)->value), (*hit)->expires_at_ms};
     return false;
   });
   if (counters.filter_useful > 0) {
@@ -180,15 +184,25 @@ Result<std::optional<Engine::Found>> Engine::Find(const ReadState& state, std::s
   return found;
 }
 
+std::optional<kv::PinnedValue> Engine::ValueOf(std::optional<Found> found,
+                                               std::optional<uint64_t>& now_ms) const {
+  if (!found || found->kind == OpKind::kDelete) return std::nullopt;
+  if (kv::Expires(found->kind)) {
+    if (!now_ms) now_ms = core_->clock.NowMs();
+    if (!HoldsValue(found->kind, found->expires_at_ms, *now_ms)) return std::nullopt;
+    found->value.set_expires_at_ms(found->expires_at_ms);
+  }
+  return std::move(found->value);
+}
+
 Result<std::optional<kv::PinnedValue>> Engine::Get(std::string_view key,
                                                    const kv::ReadOptions& options) const {
   const CallPass pass(reads_);
   if (!pass) return Closed();
-  AIDB_ASSIGN_OR_RETURN(const View view, TakeView(options.snapshot));
+  AIDB_ASSIGN_OR_RETURN(View view, TakeView(options.snapshot));
   counters_.gets.fetch_add(1, std::memory_order_relaxed);
   AIDB_ASSIGN_OR_RETURN(std::optional<Found> found, Find(*view.state, key, view.sequence));
-  if (!found || found->kind != OpKind::kPut) return std::optional<kv::PinnedValue>();
-  return std::optional<kv::PinnedValue>(std::move(found->value));
+  return ValueOf(std::move(found), view.now_ms);
 }
 
 std::vector<Result<std::optional<kv::PinnedValue>>> Engine::MultiGet(
@@ -209,7 +223,7 @@ std::vector<Result<std::optional<kv::PinnedValue>>> Engine::MultiGet(
     refuse_all(Closed());
     return answers;
   }
-  const auto view = TakeSharedView(options.snapshot);
+  auto view = TakeSharedView(options.snapshot);
   if (!view.ok()) {
     refuse_all(view.status());
     return answers;
@@ -219,10 +233,8 @@ std::vector<Result<std::optional<kv::PinnedValue>>> Engine::MultiGet(
     auto found = Find(*view->state, key, view->sequence);
     if (!found.ok()) {
       answers.emplace_back(std::move(found).status());
-    } else if (!found->has_value() || (*found)->kind != OpKind::kPut) {
-      answers.emplace_back(std::optional<kv::PinnedValue>());
     } else {
-      answers.emplace_back(std::optional<kv::PinnedValue>(std::move((*found)->value)));
+      answers.emplace_back(ValueOf(*std::move(found), view->now_ms));
     }
   }
   return answers;
@@ -261,7 +273,9 @@ kv::Iterator Engine::Scan(const kv::ScanOptions& options) const {
   if (range.empty()) return kv::FailedIterator(Status());
   auto entries = NewStateCursor(*view->state, range,
                                 options.fill_cache ? CacheFill::kFill : CacheFill::kPassBy);
-  return {std::make_unique<HandleCursor>(std::move(entries), view->sequence,
+  // Read behind the sequence: what that shows was written when the flag was set.
+  const uint64_t now_ms = view->now_ms ? *view->now_ms : core_->NowMs();
+  return {std::make_unique<HandleCursor>(std::move(entries), Moment{view->sequence, now_ms},
                                          KeyRange{std::move(range.lower), std::move(range.upper)},
                                          view->state, core_),
           options.order};

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <string_view>
 
 #include "aidb/base/status.h"
@@ -19,7 +20,14 @@ struct Entry {
   std::string_view value;  // Empty for a delete.
   Sequence sequence{};
   OpKind kind{};
+  uint64_t expires_at_ms = 0;  // Where kv::Expires(kind).
 };
+
+// Whether an entry of this kind and expiry holds a value for a reader whose clock says `now_ms`; if
+// not, it hides what is older, as a delete does.
+constexpr bool HoldsValue(OpKind kind, uint64_t expires_at_ms, uint64_t now_ms) {
+  return kind == OpKind::kPut || (kind == OpKind::kPutExpiring && expires_at_ms > now_ms);
+}
 
 // A walk over entries in internal order, all versions included. Implementations: memtable,
 // block, table, level, merge.

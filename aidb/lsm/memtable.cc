@@ -96,7 +96,8 @@ class MemtableCursor final : public EntryCursor {
   }
   void Show() {
     const Record& record = Record::At(arena_, run_.records[run_.position]);
-    entry_ = {record.key(), record.value(), record.sequence(), record.kind()};
+    entry_ = {record.key(), record.value(), record.sequence(), record.kind(),
+              record.expires_at_ms()};
   }
 
   const Arena& arena_;
@@ -133,7 +134,8 @@ bool Memtable::Fits(size_t key_bytes, size_t value_bytes, size_t entries) const 
 void Memtable::Add(const Entry& entry) {
   const uint64_t hash = Hash64(entry.key);
   index_.Prefetch(hash);
-  const ArenaRef ref = arena_.Allocate(Record::Bytes(entry.key.size(), entry.value.size()));
+  const ArenaRef ref =
+      arena_.Allocate(Record::Bytes(entry.key.size(), entry.value.size(), entry.kind));
   Record::Write(arena_.At(ref), entry);
   tree_.Insert(ref);
   AddToIndex(hash, ref);
@@ -180,7 +182,9 @@ std::optional<Memtable::Found> Memtable::Get(std::string_view key, Sequence at) 
   for (int step = 0; step <= kChainStepsMax; ++step) {
     if (ref == 0) return std::nullopt;
     const Record& record = Record::At(arena_, ref);
-    if (record.sequence() <= at) return Found{record.kind(), record.sequence(), record.value()};
+    if (record.sequence() <= at) {
+      return Found{record.kind(), record.sequence(), record.value(), record.expires_at_ms()};
+    }
     ref = record.older();
   }
   return GetFromTree(key, at);
@@ -191,7 +195,7 @@ std::optional<Memtable::Found> Memtable::GetFromTree(std::string_view key, Seque
   if (ref == 0) return std::nullopt;
   const Record& record = Record::At(arena_, ref);
   if (record.key() != key) return std::nullopt;
-  return Found{record.kind(), record.sequence(), record.value()};
+  return Found{record.kind(), record.sequence(), record.value(), record.expires_at_ms()};
 }
 
 std::unique_ptr<EntryCursor> Memtable::NewCursor() const {

@@ -38,6 +38,7 @@ class Memtable {
     OpKind kind{};
     Sequence sequence{};
     std::string_view value;
+    uint64_t expires_at_ms = 0;
   };
 
   // A capacity, and an index to match, with which an empty memtable is sure to fit so many

@@ -193,6 +193,38 @@ INSTANTIATE_TEST_SUITE_P(
                                      Shape::kFewKeys, Shape::kGrowingDifference, Shape::kClusters),
                      testing::Bool()));
 
+TEST(Memtable, KeepsTheExpiryOfAValueWithIt) {
+  Memtable memtable({.capacity_bytes = 1 << 20, .expected_entry_bytes = 100});
+  Rng rng(5);
+  std::map<std::string, uint64_t> expiries;
+  for (uint64_t i = 0; i < 500; ++i) {
+    const std::string key = Decimal(i, 4);
+    const uint64_t expires_at_ms = rng.Next();
+    const bool expires = rng.OneIn(2);
+    MutexLock lock(memtable.write_mutex());
+    memtable.Add({.key = key,
+                  .value = std::string_view(key).substr(0, rng.Below(5)),
+                  .sequence = Sequence{i + 1},
+                  .kind = expires ? OpKind::kPutExpiring : OpKind::kPut,
+                  .expires_at_ms = expires_at_ms});
+    expiries[key] = expires ? expires_at_ms : 0;
+  }
+  const auto cursor = memtable.NewCursor();
+  cursor->SeekToFirst();
+  for (const auto& [key, expires_at_ms] : expiries) {
+    const auto found = memtable.Get(key, kv::kSequenceMax);
+    ASSERT_TRUE(found.has_value());
+    EXPECT_EQ(found->expires_at_ms, expires_at_ms);
+    EXPECT_TRUE(key.starts_with(found->value));
+    ASSERT_TRUE(cursor->valid());
+    EXPECT_EQ(cursor->entry().key, key);
+    EXPECT_EQ(cursor->entry().value, found->value);
+    EXPECT_EQ(cursor->entry().expires_at_ms, expires_at_ms);
+    cursor->Next();
+  }
+  EXPECT_FALSE(cursor->valid());
+}
+
 TEST(Memtable, HoldsManyEntriesInOrder) {
   Memtable memtable({.capacity_bytes = size_t{64} << 20, .expected_entry_bytes = 100});
   Rng rng(3);

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <string>
 
 #include "aidb/lsm/entry.h"
@@ -12,8 +13,15 @@ struct OwnedEntry {
   Sequence sequence{};
   OpKind kind = OpKind::kPut;
   std::string value;
+  uint64_t expires_at_ms = 0;
 
-  Entry view() const { return {.key = key, .value = value, .sequence = sequence, .kind = kind}; }
+  Entry view() const {
+    return {.key = key,
+            .value = value,
+            .sequence = sequence,
+            .kind = kind,
+            .expires_at_ms = expires_at_ms};
+  }
   bool operator==(const OwnedEntry&) const = default;
 };
 

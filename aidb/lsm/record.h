@@ -7,7 +7,7 @@
 //    none
 //   12 u32 key bytes
 //   16 u32 value bytes
-//   20 key, value
+//   20 key, value, u64 expires_at_ms if the kind has one
 //
 // Only `older` changes after the record was published, and only by an insertion out of order.
 
@@ -29,8 +29,8 @@ class Record {
  public:
   static constexpr size_t kHeaderBytes = 20;
 
-  static size_t Bytes(size_t key_bytes, size_t value_bytes) {
-    return kHeaderBytes + key_bytes + value_bytes;
+  static size_t Bytes(size_t key_bytes, size_t value_bytes, OpKind kind) {
+    return kHeaderBytes + key_bytes + value_bytes + (kv::Expires(kind) ? sizeof(uint64_t) : 0);
   }
   // Writes `entry` to `to`, which has Bytes() bytes.
   static Record* Write(char* to, const Entry& entry) {
@@ -38,6 +38,10 @@ class Record {
     std::memcpy(to + kHeaderBytes, entry.key.data(), entry.key.size());
     if (!entry.value.empty()) {
       std::memcpy(to + kHeaderBytes + entry.key.size(), entry.value.data(), entry.value.size());
+    }
+    if (kv::Expires(entry.kind)) {
+      std::memcpy(to + kHeaderBytes + entry.key.size() + entry.value.size(), &entry.expires_at_ms,
+                  sizeof(entry.expires_at_ms));
     }
     return record;
   }
@@ -52,6 +56,12 @@ class Record {
   std::string_view value() const { return {bytes() + key_bytes_, value_bytes_}; }
   Sequence sequence() const { return Sequence{sequence_and_kind_ >> 4}; }
   OpKind kind() const { return static_cast<OpKind>(sequence_and_kind_ & 15); }
+  // 0 where the kind has none.
+  uint64_t expires_at_ms() const {
+    uint64_t ms = 0;
+    if (kv::Expires(kind())) std::memcpy(&ms, bytes() + key_bytes_ + value_bytes_, sizeof(ms));
+    return ms;
+  }
 
   RecordRef older() const { return older_.load(std::memory_order_acquire); }
   void set_older(RecordRef ref) { older_.store(ref, std::memory_order_release); }

@@ -15,8 +15,8 @@ namespace aidb::lsm {
 
 namespace {
 
-uint8_t ShareOf(uint64_t deletes, uint64_t entries) {
-  return static_cast<uint8_t>((deletes * 255 + entries - 1) / entries);
+uint8_t ShareOf(uint64_t hiding, uint64_t entries) {
+  return static_cast<uint8_t>((hiding * 255 + entries - 1) / entries);
 }
 
 // A filter is always built, so that there is one code path; with 0 bits it is thrown away.
@@ -47,7 +47,8 @@ size_t TableBuilder::memory_bytes() const {
 
 Status TableBuilder::Add(const Entry& entry) {
   if (!status_.ok()) return status_;
-  AIDB_CHECK(entry.kind == OpKind::kPut || entry.kind == OpKind::kDelete);
+  AIDB_CHECK(entry.kind == OpKind::kPut || entry.kind == OpKind::kDelete ||
+             entry.kind == OpKind::kPutExpiring);
   AIDB_CHECK(entry.sequence <= kv::kSequenceMax);
   const bool first = facts_.entries == 0;
   const int order = first ? -1 : facts_.last_key.compare(entry.key);
@@ -67,11 +68,18 @@ Status TableBuilder::Add(const Entry& entry) {
   facts_.highest = std::max(facts_.highest, entry.sequence);
   ++facts_.entries;
   facts_.deletes += entry.kind == OpKind::kDelete;
+  if (kv::Expires(entry.kind)) NoteExpiry(entry.expires_at_ms);
   facts_.raw_bytes += entry.key.size() + entry.value.size();
   if (!same_key) facts_.last_key = entry.key;
   last_sequence_ = entry.sequence;
   if (block_.full() || block_.EstimatedBytes() >= options_.block_bytes) status_ = FinishBlock();
   return status_;
+}
+
+void TableBuilder::NoteExpiry(uint64_t expires_at_ms) {
+  expiry_lowest_ms_ = expires_ ? std::min(expiry_lowest_ms_, expires_at_ms) : expires_at_ms;
+  expiry_highest_ms_ = std::max(expiry_highest_ms_, expires_at_ms);
+  expires_ = true;
 }
 
 // Called while facts_.last_key is still the last key of the block before.
@@ -87,8 +95,8 @@ void TableBuilder::BeginBlock(const Entry& entry, bool same_key) {
 
 Status TableBuilder::FinishBlock() {
   const uint64_t entries = block_.entries();
-  const uint64_t deletes = block_.deletes();
-  block_entry_.delete_share = ShareOf(deletes, entries);
+  const uint64_t hiding = block_.hiding();
+  block_entry_.delete_share = ShareOf(hiding, entries);
   AIDB_ASSIGN_OR_RETURN(block_entry_.child,
                         WriteBlock(BlockKind::kData, block_.Finish(), Packing::kIfItPays));
   if (index_.empty()) {
@@ -97,20 +105,20 @@ Status TableBuilder::FinishBlock() {
   }
   index_.Add(block_key_, EncodeIndexEntry(block_entry_, BlockKind::kIndex));
   partition_entries_ += entries;
-  partition_deletes_ += deletes;
+  partition_hiding_ += hiding;
   if (index_.full() || index_.EstimatedBytes() >= kIndexPartitionBytes) FinishPartition();
   return {};
 }
 
 void TableBuilder::FinishPartition() {
-  partition_.entry.delete_share = ShareOf(partition_deletes_, partition_entries_);
+  partition_.entry.delete_share = ShareOf(partition_hiding_, partition_entries_);
   partition_.index = index_.Finish();
   if (options_.filter_bits_per_key > 0) partition_.filter = filter_.Finish();
   partitions_bytes_ +=
       partition_.index.size() + partition_.filter.size() + partition_.first_key.size();
   partitions_.push_back(std::move(partition_));
   partition_ = {};
-  partition_entries_ = partition_deletes_ = 0;
+  partition_entries_ = partition_hiding_ = 0;
 }
 
 Result<TableFacts> TableBuilder::Finish() {
@@ -127,7 +135,9 @@ Result<TableFacts> TableBuilder::Finish() {
                         .codec = options_.compression,
                         .filter_bits_per_key = options_.filter_bits_per_key,
                         .level = options_.level,
-                        .run = options_.run});
+                        .run = options_.run,
+                        .expiry_lowest_ms = expiry_lowest_ms_,
+                        .expiry_highest_ms = expiry_highest_ms_});
   AIDB_ASSIGN_OR_RETURN(const BlockHandle properties_handle,
                         WriteBlock(BlockKind::kProperties, properties, Packing::kNever));
   AIDB_ASSIGN_OR_RETURN(

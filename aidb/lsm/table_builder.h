@@ -37,8 +37,8 @@ class TableBuilder {
  public:
   TableBuilder(io::File& file, uint64_t number, uint64_t salt, const TableOptions& options);
 
-  // Entries come in internal order, kinds put and delete only, deletes without value: anything
-  // else is a programmer error. After an error every further call gives it again.
+  // Entries come in internal order, kinds put, put-expiring and delete only, deletes without value:
+  // anything else is a programmer error. After an error every further call gives it again.
   Status Add(const Entry& entry);
   // Writes what is left, index to footer. Needs at least one entry; the last call.
   Result<TableFacts> Finish();
@@ -61,6 +61,7 @@ class TableBuilder {
     std::string filter;
   };
 
+  void NoteExpiry(uint64_t expires_at_ms);
   void BeginBlock(const Entry& entry, bool same_key);
   Status FinishBlock();
   void FinishPartition();
@@ -72,7 +73,10 @@ class TableBuilder {
   io::File& file_;
   const TableOptions options_;
   TableFacts facts_;
-  Status status_;  // Why it stopped; ok while healthy.
+  uint64_t expiry_lowest_ms_ = 0;  // As TableProperties has them.
+  uint64_t expiry_highest_ms_ = 0;
+  bool expires_ = false;  // Some entry does.
+  Status status_;         // Why it stopped; ok while healthy.
 
   BlockBuilder block_{BlockTags::kPresent};
   std::string block_key_;  // First key of the block, or a shorter stand-in.
@@ -82,7 +86,7 @@ class TableBuilder {
   FilterBuilder filter_;
   Partition partition_;  // The one that is growing.
   uint64_t partition_entries_ = 0;
-  uint64_t partition_deletes_ = 0;
+  uint64_t partition_hiding_ = 0;
   std::vector<Partition> partitions_;
   size_t partitions_bytes_ = 0;
 

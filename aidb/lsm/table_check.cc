@@ -68,6 +68,8 @@ class TableCheck {
     AIDB_ASSIGN_OR_RETURN(Block root, Read(BlockKind::kIndexRoot, table_.footer_.index_root));
     auto decoded = DecodeProperties(block.entries());
     if (!decoded.ok()) return table_.Damaged(properties->offset, decoded.status());
+    expiry_lowest_ms_said_ = decoded->expiry_lowest_ms;
+    expiry_highest_ms_said_ = decoded->expiry_highest_ms;
     TableFacts said = std::move(decoded->facts);
     said.salt = table_.facts().salt;
     said.size_bytes = table_.facts().size_bytes;
@@ -91,7 +93,7 @@ class TableCheck {
       return table_.Damaged(partition.child.offset,
                             Corruption("index partition does not begin with its key in the root"));
     }
-    const uint64_t deletes_before = deletes_;
+    const uint64_t hiding_before = hiding_;
     const uint64_t entries_before = entries_;
     for (size_t child = 0; child < children.entries(); ++child) {
       AIDB_ASSIGN_OR_RETURN(const IndexEntry entry, table_.ChildAt(i, children, child));
@@ -104,7 +106,7 @@ class TableCheck {
       if (!status.ok()) return table_.Lost(status, i, &children, child);
     }
     const uint64_t entries = entries_ - entries_before;
-    if (partition.delete_share != ((deletes_ - deletes_before) * 255 + entries - 1) / entries) {
+    if (partition.delete_share != ((hiding_ - hiding_before) * 255 + entries - 1) / entries) {
       return table_.Damaged(partition.child.offset,
                             Corruption("index partition has another share of deletes than the "
                                        "root says"));
@@ -126,19 +128,19 @@ class TableCheck {
       return table_.Damaged(offset, Corruption("block begins with " + KeyText(entry.key) +
                                                ", its index entry says " + KeyText(index_key)));
     }
-    uint64_t deletes = 0;
+    uint64_t hiding = 0;
     bool several_versions = false;
     for (bool more = true; more; more = cursor.Next()) {
       const bool same_key = entries_ > 0 && entry.key == last_key_;
       if (cursor.index() > 0) several_versions = several_versions || same_key;
-      deletes += entry.kind == OpKind::kDelete;
+      hiding += MayHide(entry.kind);
       const Status status = CheckEntry(block.entries().tag(cursor.index()), entry, same_key);
       if (!status.ok()) return table_.Damaged(offset, status);
     }
-    deletes_ += deletes;
+    hiding_ += hiding;
     const size_t n = block.entries().entries();
     const bool flagged = (block.entries().flags() & kSeveralVersions) != 0;
-    if (flagged != several_versions || expected.delete_share != (deletes * 255 + n - 1) / n) {
+    if (flagged != several_versions || expected.delete_share != (hiding * 255 + n - 1) / n) {
       return table_.Damaged(offset, Corruption("block differs from its flags or its index entry"));
     }
     return {};
@@ -159,6 +161,12 @@ class TableCheck {
     lowest_ = std::min(lowest_, entry.sequence);
     highest_ = std::max(highest_, entry.sequence);
     ++entries_;
+    deletes_ += entry.kind == OpKind::kDelete;
+    if (kv::Expires(entry.kind)) {
+      expiry_lowest_ms_ =
+          expiring_++ == 0 ? entry.expires_at_ms : std::min(expiry_lowest_ms_, entry.expires_at_ms);
+      expiry_highest_ms_ = std::max(expiry_highest_ms_, entry.expires_at_ms);
+    }
     raw_bytes_ += entry.key.size() + entry.value.size();
     last_key_ = entry.key;
     last_sequence_ = entry.sequence;
@@ -174,6 +182,14 @@ class TableCheck {
     found.entries = entries_;
     found.deletes = deletes_;
     found.raw_bytes = raw_bytes_;
+    if (expiry_lowest_ms_ != expiry_lowest_ms_said_ ||
+        expiry_highest_ms_ != expiry_highest_ms_said_) {
+      return Corruption("table " + std::string(table_.path()) + " holds entries that expire from " +
+                        std::to_string(expiry_lowest_ms_) + " to " +
+                        std::to_string(expiry_highest_ms_) + ", its properties say " +
+                        std::to_string(expiry_lowest_ms_said_) + " to " +
+                        std::to_string(expiry_highest_ms_said_));
+    }
     if (found == table_.facts()) return {};
     return Corruption("table " + std::string(table_.path()) + " holds " + std::to_string(entries_) +
                       " entries from " + KeyText(first_key_) + " to " + KeyText(last_key_) +
@@ -213,6 +229,12 @@ class TableCheck {
   std::optional<Block> filter_;  // Of the partition at hand.
   uint64_t entries_ = 0;
   uint64_t deletes_ = 0;
+  uint64_t hiding_ = 0;  // Deletes and entries that expire.
+  uint64_t expiring_ = 0;
+  uint64_t expiry_lowest_ms_ = 0;
+  uint64_t expiry_highest_ms_ = 0;
+  uint64_t expiry_lowest_ms_said_ = 0;  // By the properties.
+  uint64_t expiry_highest_ms_said_ = 0;
   uint64_t raw_bytes_ = 0;
   std::string first_key_;
   std::string last_key_;

@@ -49,7 +49,9 @@ std::string Listing(const std::vector<OwnedEntry>& entries) {
   std::string text;
   for (const OwnedEntry& entry : entries) {
     text += Hex(entry.key) + " " + std::to_string(kv::ToNumber(entry.sequence)) +
-            (entry.kind == OpKind::kPut ? " put " : " delete ") + ValueText(entry.value) + "\n";
+            (entry.kind == OpKind::kDelete ? " delete " : " put ") + ValueText(entry.value);
+    if (kv::Expires(entry.kind)) text += " until " + std::to_string(entry.expires_at_ms);
+    text += "\n";
   }
   return text;
 }
@@ -66,6 +68,32 @@ TEST(TableCompat, ReproducesVersionOneBitForBit) {
   EXPECT_TRUE(Golden("table_v1.txt", listing) == listing);
   const std::string bytes = BuildTable(entries, kGoldenOptions).bytes;
   EXPECT_TRUE(Golden("table_v1.sst", bytes) == bytes);
+}
+
+// Values that expire, among others: a kind that joined version 1 later.
+TEST(TableCompat, ReproducesATableWithExpiryBitForBit) {
+  Rng rng(20261121);
+  auto entries = RandomEntries(rng, {.entries = 200,
+                                     .key_bytes_max = 14,
+                                     .alphabet = 3,
+                                     .value_bytes_max = 30,
+                                     .versions_max = 4,
+                                     .expiring_in_ten = 4});
+  entries.push_back({"zz", Sequence{7}, OpKind::kPutExpiring, "", ~uint64_t{0}});
+  entries.push_back({"zzz", Sequence{7}, OpKind::kPutExpiring, std::string(3000, 'v'), 0});
+  std::ranges::sort(entries, InOrder);
+  const std::string listing = Listing(entries);
+  EXPECT_TRUE(Golden("table_v1_expiry.txt", listing) == listing);
+  const std::string bytes = BuildTable(entries, kGoldenOptions).bytes;
+  EXPECT_TRUE(Golden("table_v1_expiry.sst", bytes) == bytes);
+
+  const auto facts = TableReader::ReadFacts(MemoryFile(bytes));
+  ASSERT_TRUE(facts.ok()) << facts.status().ToString();
+  BlockCache cache(0);
+  const auto table = OpenTable({bytes, *facts}, cache);
+  ASSERT_TRUE(table.ok()) << table.status().ToString();
+  const Status checked = (*table)->Check();
+  EXPECT_TRUE(checked.ok()) << checked.ToString();
 }
 
 // A codec's output may change with its library's version, so packed tables are only read.

@@ -18,7 +18,8 @@
 namespace aidb::lsm {
 
 inline OwnedEntry Own(const Entry& entry) {
-  return {std::string(entry.key), entry.sequence, entry.kind, std::string(entry.value)};
+  return {std::string(entry.key), entry.sequence, entry.kind, std::string(entry.value),
+          kv::Expires(entry.kind) ? entry.expires_at_ms : 0};
 }
 
 inline bool InOrder(const OwnedEntry& a, const OwnedEntry& b) {
@@ -43,6 +44,7 @@ struct Mix {
   size_t value_bytes_max = 100;
   size_t versions_max = 1;
   int deletes_in_ten = 1;
+  int expiring_in_ten = 0;  // Of the others.
 };
 
 inline std::vector<OwnedEntry> RandomEntries(Rng& rng, const Mix& mix) {
@@ -57,6 +59,11 @@ inline std::vector<OwnedEntry> RandomEntries(Rng& rng, const Mix& mix) {
       entries.push_back(
           {key, Sequence{sequence}, is_delete ? OpKind::kDelete : OpKind::kPut,
            is_delete ? std::string() : RandomBytes(rng, rng.Between(0, mix.value_bytes_max), 4)});
+      if (is_delete || mix.expiring_in_ten == 0) continue;
+      if (rng.Below(10) < static_cast<uint64_t>(mix.expiring_in_ten)) {
+        entries.back().kind = OpKind::kPutExpiring;
+        entries.back().expires_at_ms = rng.Next() >> rng.Below(60);
+      }
     }
   }
   std::ranges::sort(entries, InOrder);

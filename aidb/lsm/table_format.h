@@ -87,10 +87,11 @@ bool HandleFits(BlockHandle handle, uint64_t file_bytes);
 //   varint offset | varint size | u8 share | u8 flags | root only: varint filter offset, size
 struct IndexEntry {
   BlockHandle child = {};
-  uint8_t delete_share = 0;  // Deletes among the entries below, in 255ths, rounded up.
-  bool exact = false;        // The key is the child's first key.
-  bool continued = false;    // Versions of that key stand at the end of the child before, too.
-  BlockHandle filter = {};   // Root only; size 0 = none.
+  // Deletes and entries that expire among the entries below, in 255ths, rounded up.
+  uint8_t delete_share = 0;
+  bool exact = false;       // The key is the child's first key.
+  bool continued = false;   // Versions of that key stand at the end of the child before, too.
+  BlockHandle filter = {};  // Root only; size 0 = none.
 };
 inline constexpr size_t kIndexKeyBytesMax = 64;
 
@@ -113,6 +114,9 @@ struct TableProperties {
   int filter_bits_per_key = 0;
   int level = 0;     // At birth.
   uint64_t run = 0;  // At birth.
+  // Of the entries that expire; both 0 when there are none.
+  uint64_t expiry_lowest_ms = 0;
+  uint64_t expiry_highest_ms = 0;
   std::string writer = {};
 };
 // The properties block, unpacked.

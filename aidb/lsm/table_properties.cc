@@ -27,8 +27,8 @@ std::string EncodeProperties(const TableProperties& properties) {
   builder.Add("codec", Number(static_cast<uint64_t>(properties.codec)));
   builder.Add("deletes", Number(facts.deletes));
   builder.Add("entries", Number(facts.entries));
-  builder.Add("expiry.highest", Number(0));  // No expiring entries yet.
-  builder.Add("expiry.lowest", Number(0));
+  builder.Add("expiry.highest", Number(properties.expiry_highest_ms));
+  builder.Add("expiry.lowest", Number(properties.expiry_lowest_ms));
   builder.Add("filter.bits_per_key", Number(static_cast<uint64_t>(properties.filter_bits_per_key)));
   builder.Add("key.first", facts.first_key);
   builder.Add("key.last", facts.last_key);
@@ -111,15 +111,12 @@ Result<TableProperties> DecodeProperties(const EntryBlock& block) {
   facts.highest = Sequence{reader.Number("sequence.highest", kSequenceMost)};
   facts.lowest = Sequence{reader.Number("sequence.lowest", kSequenceMost)};
   properties.writer = reader.Text("writer");
-  // Reserved: a table of another keyspace, or with expiring entries, is not ours to read yet.
-  uint64_t reserved = 0;
-  for (const std::string_view name : {"keyspace", "expiry.lowest", "expiry.highest"}) {
-    reserved |= reader.Number(name, kAny);
-  }
+  properties.expiry_lowest_ms = reader.Number("expiry.lowest", kAny);
+  properties.expiry_highest_ms = reader.Number("expiry.highest", kAny);
+  // Reserved: a table of another keyspace is not ours to read yet.
+  const uint64_t keyspace = reader.Number("keyspace", kAny);
   if (!reader.status().ok()) return reader.status();
-  if (reserved != 0) {
-    return Corruption("table uses keyspaces or expiry: written by a newer version");
-  }
+  if (keyspace != 0) return Corruption("table uses keyspaces: written by a newer version");
   return properties;
 }
 

@@ -249,7 +249,8 @@ Result<std::optional<TableReader::Found>> TableReader::Get(std::string_view key,
       const EntryBlock::Lookup lookup = (*block)->entries().Find(key, hash, at);
       if (lookup.found) {
         return std::optional(Found{lookup.found->kind, lookup.found->sequence,
-                                   (*std::move(block)).PinValue(lookup.found->value)});
+                                   (*std::move(block)).PinValue(lookup.found->value),
+                                   lookup.found->expires_at_ms});
       }
       if (lookup.goes_on) continue;
       if (counters != nullptr && root_entries_[*first].filter.size != 0) ++counters->filter_false;

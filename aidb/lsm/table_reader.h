@@ -81,6 +81,7 @@ class TableReader : public std::enable_shared_from_this<TableReader> {
     OpKind kind{};
     Sequence sequence{};
     kv::PinnedValue value;  // Empty for a delete.
+    uint64_t expires_at_ms = 0;
   };
   // The newest version of `key` that is not newer than `at`.
   Result<std::optional<Found>> Get(std::string_view key, Sequence at,

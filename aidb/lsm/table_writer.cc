@@ -38,27 +38,26 @@ bool OlderTables::MayContain(std::string_view key) {
 
 // ── KeepRule ────────────────────────────────────────────────────────────────────────────────
 
-KeepRule::KeepRule(std::vector<Sequence> snapshots, OlderTables older, bool drop_deletes,
-                   Zeroing zeroing)
-    : snapshots_(std::move(snapshots)),
+KeepRule::KeepRule(Readers readers, OlderTables older, bool drop_deletes, Zeroing zeroing)
+    : readers_(std::move(readers)),
       older_(std::move(older)),
       drop_deletes_(drop_deletes),
       zeroing_(zeroing) {
-  AIDB_CHECK(std::ranges::is_sorted(snapshots_));
+  AIDB_CHECK(std::ranges::is_sorted(readers_.snapshots));
 }
 
-KeepRule KeepRule::ForFlush(std::vector<Sequence> snapshots) {
-  return {std::move(snapshots), OlderTables(), false, Zeroing::kNever};
+KeepRule KeepRule::ForFlush(Readers readers) {
+  return {std::move(readers), OlderTables(), false, Zeroing::kNever};
 }
 
-KeepRule KeepRule::ForCompaction(std::vector<Sequence> snapshots, OlderTables older,
-                                 Zeroing zeroing) {
-  return {std::move(snapshots), std::move(older), true, zeroing};
+KeepRule KeepRule::ForCompaction(Readers readers, OlderTables older, Zeroing zeroing) {
+  return {std::move(readers), std::move(older), true, zeroing};
 }
 
 size_t KeepRule::IntervalOf(Sequence sequence) const {
   if (AIDB_CANARY_HIT(kSnapshotForgotten)) return 0;
-  return static_cast<size_t>(std::ranges::lower_bound(snapshots_, sequence) - snapshots_.begin());
+  const std::vector<Sequence>& snapshots = readers_.snapshots;
+  return static_cast<size_t>(std::ranges::lower_bound(snapshots, sequence) - snapshots.begin());
 }
 
 bool KeepRule::Keep(Entry& entry, bool new_key) {
@@ -68,6 +67,10 @@ bool KeepRule::Keep(Entry& entry, bool new_key) {
     return false;
   }
   interval_ = interval;
+  if (kv::Expires(entry.kind) && entry.expires_at_ms <= readers_.clock_ms) {
+    entry.kind = OpKind::kDelete;
+    entry.value = {};
+  }
   // Some snapshot stands between this version and an older one, or an older table may have one.
   if (!drop_deletes_ || interval != 0) return true;
   const bool is_delete = entry.kind == OpKind::kDelete;

@@ -12,6 +12,7 @@
 #include "aidb/base/result.h"
 #include "aidb/io/file_system.h"
 #include "aidb/lsm/file_names.h"
+#include "aidb/lsm/readers.h"
 #include "aidb/lsm/table_builder.h"
 #include "aidb/lsm/version.h"
 
@@ -41,13 +42,13 @@ class OlderTables {
 
 // Which versions of keys somebody may still read.
 //
-// `snapshots` cut the sequences into intervals; of a key the newest version in each interval
-// stays, because some reader sees it. Whoever may start to read the tables that come out must
-// read at a snapshot of the list or at a sequence above all entries.
+// The snapshots cut the sequences into intervals; of a key the newest version in each interval
+// stays, because some reader sees it.
 //
 //   sequences   0 ─────── s1 ─────────── s2 ──────── now
 //   of one key     a  b    │   c          │  d  e          kept: b, c, e
 //
+// A value that has expired for every reader becomes a delete.
 // Below the oldest snapshot, and where no older table may hold the key, a delete has nothing
 // left to hide and goes; a put may take sequence 0, which every reader sees and which takes no
 // space in a block.
@@ -56,25 +57,24 @@ class OlderTables {
 class KeepRule {
  public:
   // What a flush does: drops shadowed versions only.
-  static KeepRule ForFlush(std::vector<Sequence> snapshots);
+  static KeepRule ForFlush(Readers readers);
   // `zero_sequences` where the output is not in level 0, whose runs are ordered by sequence.
   enum class Zeroing : bool { kNever, kAtTheBottom };
-  static KeepRule ForCompaction(std::vector<Sequence> snapshots, OlderTables older,
-                                Zeroing zeroing);
+  static KeepRule ForCompaction(Readers readers, OlderTables older, Zeroing zeroing);
 
-  // Decides on the next entry; a kept one may get another sequence.
+  // Decides on the next entry; a kept one may get another sequence, or become a delete.
   bool Keep(Entry& entry, bool new_key);
 
   uint64_t shadowed() const { return shadowed_; }
   uint64_t deletes_dropped() const { return deletes_dropped_; }
 
  private:
-  KeepRule(std::vector<Sequence> snapshots, OlderTables older, bool drop_deletes, Zeroing zeroing);
+  KeepRule(Readers readers, OlderTables older, bool drop_deletes, Zeroing zeroing);
 
   // How many snapshots are older than `sequence`: equal numbers see the same version.
   size_t IntervalOf(Sequence sequence) const;
 
-  const std::vector<Sequence> snapshots_;  // Ascending.
+  const Readers readers_;
   OlderTables older_;
   const bool drop_deletes_;
   const Zeroing zeroing_;

@@ -34,7 +34,11 @@ class TestStore {
       return key != other.key ? key < other.key : sequence > other.sequence;
     }
   };
-  using Entries = std::map<Key, std::optional<std::string>>;  // No value: a delete.
+  struct Value {
+    std::string bytes;
+    std::optional<uint64_t> expires_at_ms = std::nullopt;
+  };
+  using Entries = std::map<Key, std::optional<Value>>;  // No value: a delete.
 
   explicit TestStore(Options options)
       : options_(std::move(options)),
@@ -42,20 +46,26 @@ class TestStore {
         tables_(files_, "d", blocks_, 100),
         version_(Version::Empty([this](uint64_t number) { unused_.push_back(number); })) {}
 
-  void Write(const std::string& key, std::optional<std::string> value) {
+  void Write(const std::string& key, std::optional<std::string> bytes,
+             std::optional<uint64_t> expires_at_ms = std::nullopt) {
+    std::optional<Value> value;
+    if (bytes) value = Value{*std::move(bytes), expires_at_ms};
     memtable_[{key, ++last_}] = value;
     history_[{key, last_}] = std::move(value);
     keys_.insert(key);
   }
   uint64_t last() const { return last_; }
-  void Snapshot() { snapshots_.insert(last_); }
+  uint64_t now_ms() const { return now_ms_; }
+  void AdvanceClock(uint64_t now_ms) { now_ms_ = now_ms; }
+  void Snapshot() { snapshots_.insert({last_, now_ms_}); }
   void Release(uint64_t sequence) { snapshots_.erase(sequence); }
-  const std::set<uint64_t>& snapshots() const { return snapshots_; }
+  // The clock by sequence; of two snapshots at one sequence the older.
+  const std::map<uint64_t, uint64_t>& snapshots() const { return snapshots_; }
 
   Status Flush() {
     if (memtable_.empty()) return {};
     Cursor cursor(memtable_);
-    KeepRule rule = KeepRule::ForFlush(SnapshotList());
+    KeepRule rule = KeepRule::ForFlush(CurrentReaders());
     TableTarget target{.files = files_,
                        .directory = "d",
                        .numbers = numbers_,
@@ -87,8 +97,9 @@ class TestStore {
     return job;
   }
   CompactionOutcome Merge(const CompactionJob& job) {
-    return RunCompaction(job, *version_, SnapshotList(), options_.table, options_.shape.table_bytes,
-                         {files_, "d", numbers_, salts_, tables_}, stop);
+    return RunCompaction(job, *version_, CurrentReaders(), options_.table,
+                         options_.shape.table_bytes, {files_, "d", numbers_, salts_, tables_},
+                         stop);
   }
   Status Compact(const CompactionJob& job) {
     if (job.trivial_move) return Install(MoveEdit(job));
@@ -114,11 +125,12 @@ class TestStore {
     return {};
   }
 
-  // What a reader at `sequence` gets: memtable, then tables as a Get asks them.
-  Result<std::optional<std::string>> Get(const std::string& key, uint64_t sequence) {
+  // What a reader at `sequence` with this clock gets: memtable, then tables as a Get asks them.
+  Result<std::optional<std::string>> Get(const std::string& key, uint64_t sequence,
+                                         uint64_t now_ms) {
     if (const auto it = memtable_.lower_bound({key, sequence});
         it != memtable_.end() && it->first.key == key) {
-      return it->second;
+      return BytesAt(it->second, now_ms);
     }
     Status status;
     std::optional<std::string> value;
@@ -127,45 +139,50 @@ class TestStore {
       const auto found = reader.ok() ? (*reader)->Get(key, Sequence{sequence}) : reader.status();
       status = found.status();
       if (!found.ok() || !*found) return found.ok();
-      if ((*found)->kind == OpKind::kPut) value = std::string((*found)->value.view());
+      if (HoldsValue((*found)->kind, (*found)->expires_at_ms, now_ms)) {
+        value = std::string((*found)->value.view());
+      }
       return false;
     });
     if (!status.ok()) return status;
     return value;
   }
-  std::optional<std::string> Expected(const std::string& key, uint64_t sequence) const {
+  std::optional<std::string> Expected(const std::string& key, uint64_t sequence,
+                                      uint64_t now_ms) const {
     const auto it = history_.lower_bound({key, sequence});
     if (it == history_.end() || it->first.key != key) return std::nullopt;
-    return it->second;
+    return BytesAt(it->second, now_ms);
   }
   // A sentence about the first difference between tables and history at any live snapshot or
   // now; "" when there is none.
   std::string Difference() {
-    std::set<uint64_t> sequences = snapshots_;
-    sequences.insert(last_);
-    for (const uint64_t sequence : sequences) {
+    std::set<std::pair<uint64_t, uint64_t>> moments(snapshots_.begin(), snapshots_.end());
+    moments.insert({last_, now_ms_});
+    for (const auto& [sequence, now_ms] : moments) {
       for (const std::string& key : keys_) {
-        const auto value = Get(key, sequence);
+        const auto value = Get(key, sequence, now_ms);
         if (!value.ok()) return value.status().ToString();
-        if (*value != Expected(key, sequence))
+        const auto expected = Expected(key, sequence, now_ms);
+        if (*value != expected)
           return "key " + key + " at " + std::to_string(sequence) + " is " +
-                 value->value_or("absent") + ", not " + Expected(key, sequence).value_or("absent");
+                 value->value_or("absent") + ", not " + expected.value_or("absent");
       }
     }
     return "";
   }
 
   // Every entry of one table.
-  std::vector<std::pair<Key, std::optional<std::string>>> EntriesOf(const TableFile& table) {
-    std::vector<std::pair<Key, std::optional<std::string>>> entries;
+  std::vector<std::pair<Key, std::optional<Value>>> EntriesOf(const TableFile& table) {
+    std::vector<std::pair<Key, std::optional<Value>>> entries;
     const auto reader = tables_.Get(table.facts());
     AIDB_CHECK(reader.ok());
     const auto cursor = (*reader)->NewCursor(CacheFill::kPassBy);
     for (cursor->SeekToFirst(); cursor->valid(); cursor->Next()) {
       const Entry& entry = cursor->entry();
-      entries.push_back(
-          {{std::string(entry.key), ToNumber(entry.sequence)},
-           entry.kind == OpKind::kDelete ? std::nullopt : std::optional(std::string(entry.value))});
+      std::optional<Value> value;
+      if (entry.kind != OpKind::kDelete) value.emplace(std::string(entry.value));
+      if (kv::Expires(entry.kind)) value->expires_at_ms = entry.expires_at_ms;
+      entries.push_back({{std::string(entry.key), ToNumber(entry.sequence)}, std::move(value)});
     }
     AIDB_CHECK(cursor->status().ok());
     return entries;
@@ -205,18 +222,28 @@ class TestStore {
       valid_ = at != entries_.end();
       if (!valid_) return;
       entry_ = {.key = at->first.key,
-                .value = at->second ? std::string_view(*at->second) : std::string_view(),
+                .value = at->second ? std::string_view(at->second->bytes) : std::string_view(),
                 .sequence = Sequence{at->first.sequence},
                 .kind = at->second ? OpKind::kPut : OpKind::kDelete};
+      if (!at->second || !at->second->expires_at_ms) return;
+      entry_.kind = OpKind::kPutExpiring;
+      entry_.expires_at_ms = *at->second->expires_at_ms;
     }
     const Entries& entries_;
     Entries::const_iterator at_;
   };
 
-  std::vector<Sequence> SnapshotList() const {
-    std::vector<Sequence> list;
-    for (const uint64_t sequence : snapshots_) list.push_back(Sequence{sequence});
-    return list;
+  static std::optional<std::string> BytesAt(const std::optional<Value>& value, uint64_t now_ms) {
+    if (!value || (value->expires_at_ms && *value->expires_at_ms <= now_ms)) return std::nullopt;
+    return value->bytes;
+  }
+  Readers CurrentReaders() const {
+    Readers readers{.clock_ms = now_ms_};
+    for (const auto& [sequence, now_ms] : snapshots_) {
+      readers.snapshots.push_back(Sequence{sequence});
+      readers.clock_ms = std::min(readers.clock_ms, now_ms);
+    }
+    return readers;
   }
 
   const Options options_;
@@ -234,8 +261,9 @@ class TestStore {
   Entries memtable_;
   Entries history_;
   std::set<std::string> keys_;
-  std::set<uint64_t> snapshots_;
+  std::map<uint64_t, uint64_t> snapshots_;
   uint64_t last_ = 0;
+  uint64_t now_ms_ = 1000;
 };
 
 }  // namespace aidb::lsm

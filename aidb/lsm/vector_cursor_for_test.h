@@ -48,7 +48,7 @@ class VectorCursor final : public EntryCursor {
     valid_ = position < entries_.size();  // One before the first is beyond the last.
     if (!valid_) return;
     const OwnedEntry& entry = entries_[position];
-    entry_ = {entry.key, entry.value, entry.sequence, entry.kind};
+    entry_ = entry.view();
   }
 
   const std::vector<OwnedEntry>& entries_;
@@ -99,7 +99,7 @@ class HarshCursor final : public EntryCursor {
     if (!valid_) return;
     const Entry& entry = entries_->entry();
     buffer_ = std::make_unique<std::pair<std::string, std::string>>(entry.key, entry.value);
-    entry_ = {buffer_->first, buffer_->second, entry.sequence, entry.kind};
+    entry_ = {buffer_->first, buffer_->second, entry.sequence, entry.kind, entry.expires_at_ms};
   }
 
   std::unique_ptr<EntryCursor> entries_;

@@ -6,11 +6,13 @@
 
 namespace aidb::lsm {
 
-VisibleCursor::VisibleCursor(std::unique_ptr<EntryCursor> entries, Sequence at, KeyRange range,
-                             std::shared_ptr<const void> pin, DeleteRunReport report)
+VisibleCursor::VisibleCursor(std::unique_ptr<EntryCursor> entries, Sequence at, uint64_t now_ms,
+                             KeyRange range, std::shared_ptr<const void> pin,
+                             DeleteRunReport report)
     : pin_(std::move(pin)),
       entries_(std::move(entries)),
       at_(at),
+      now_ms_(now_ms),
       range_(std::move(range)),
       report_(std::move(report)) {}
 
@@ -115,7 +117,7 @@ void VisibleCursor::FindForward(bool passing) {
       PassNewerForward(newer);
       continue;
     }
-    if (entry.kind != OpKind::kDelete) {
+    if (HoldsValue(entry.kind, entry.expires_at_ms, now_ms_)) {
       Arrive(deletes);
       return;
     }
@@ -199,7 +201,7 @@ void VisibleCursor::PassKeyBackward() {
 
 void VisibleCursor::KeepForBackward(const Entry& entry) {
   key_.assign(entry.key);
-  deleted_ = entry.kind == OpKind::kDelete;
+  deleted_ = !HoldsValue(entry.kind, entry.expires_at_ms, now_ms_);
   if (deleted_) return;
   if (value_.capacity() > kBufferBytesKept && entry.value.size() < kBufferBytesKept) {
     std::string().swap(value_);

@@ -19,7 +19,7 @@ struct KeyRange {
 };
 
 // What a reader sees at one sequence: of each key the newest version that is not newer, unless
-// that is a delete.
+// that is a delete or has expired.
 //
 // Going forward it stands on the entry it shows, so key and value are views without a copy.
 // Going backward it learns that an entry is the newest visible one only from the entry before
@@ -35,8 +35,8 @@ class VisibleCursor final : public kv::Cursor {
   static constexpr uint64_t kDeleteRunMax = 1000;
   using DeleteRunReport = std::function<void(std::string_view key, uint64_t deletes)>;
 
-  // `report` may be empty.
-  VisibleCursor(std::unique_ptr<EntryCursor> entries, Sequence at, KeyRange range,
+  // `now_ms` is the clock that expiry is judged by; `report` may be empty.
+  VisibleCursor(std::unique_ptr<EntryCursor> entries, Sequence at, uint64_t now_ms, KeyRange range,
                 std::shared_ptr<const void> pin, DeleteRunReport report);
 
   bool Valid() const override { return valid_; }
@@ -70,6 +70,7 @@ class VisibleCursor final : public kv::Cursor {
   const std::shared_ptr<const void> pin_;  // First, so that it goes last.
   const std::unique_ptr<EntryCursor> entries_;
   const Sequence at_;
+  const uint64_t now_ms_;
   const KeyRange range_;
   const DeleteRunReport report_;
 
@@ -77,7 +78,7 @@ class VisibleCursor final : public kv::Cursor {
   // Forward: entries_ stands on the visible entry. Backward: it stands before the versions of
   // key_ that are visible, perhaps on a newer one of key_.
   bool forward_ = true;
-  bool deleted_ = false;  // Backward: what was kept last is a delete.
+  bool deleted_ = false;  // Backward: what was kept last is a delete, or has expired.
   std::string key_;
   std::string value_;
   Status status_;

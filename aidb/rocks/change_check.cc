@@ -70,8 +70,7 @@ Status CheckRange(rocksdb::DB& db, const kv::ScanRange& range, uint64_t since) {
 
 }  // namespace
 
-Status CheckUnchanged(rocksdb::DB& db, const kv::Precondition& unchanged) {
-  const uint64_t since = ToNumber(unchanged.since->sequence());
+Status CheckUnchanged(rocksdb::DB& db, const kv::Precondition& unchanged, uint64_t since) {
   for (const std::string& key : unchanged.keys) AIDB_RETURN_IF_ERROR(CheckKey(db, key, since));
   for (const kv::ScanRange& range : unchanged.ranges) {
     AIDB_RETURN_IF_ERROR(CheckRange(db, range, since));

@@ -19,8 +19,8 @@ constexpr kv::Abilities kAbilities{.durable = true, .conditional = true};
 class RocksSubject final : public kv::Subject {
  public:
   Result<kv::OpenedStore> Open(const kv::Options& options) override {
-    AIDB_ASSIGN_OR_RETURN(auto store,
-                          RocksStore::Open(posix_.env(), directory_.Join("store"), options));
+    AIDB_ASSIGN_OR_RETURN(
+        auto store, RocksStore::Open(WithClock(posix_.env()), directory_.Join("store"), options));
     kv::ConditionalWriter* const conditional = store.get();
     return kv::OpenedStore{.store = std::move(store), .conditional = conditional};
   }

@@ -4,14 +4,17 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include <rocksdb/db.h>
 #include <rocksdb/listener.h>
 
 #include "aidb/base/sync.h"
+#include "aidb/kv/expiry_clock.h"
 #include "aidb/kv/iterator.h"
 #include "aidb/kv/options.h"
 #include "aidb/kv/snapshot.h"
+#include "aidb/rocks/expiry_column.h"
 
 namespace aidb::rocks {
 
@@ -44,8 +47,16 @@ class Events final : public rocksdb::EventListener {
 // The open database, shared by the store and by every handle that reads from it: RocksDB must
 // not be closed before its snapshots, iterators and pinned blocks are gone.
 struct Core {
+  explicit Core(const Clock& wall) : clock{wall} {}
+  ~Core();
+  Core(const Core&) = delete;
+  Core& operator=(const Core&) = delete;
+
+  const kv::ExpiryClock clock;
   std::shared_ptr<Events> events;
   std::unique_ptr<rocksdb::DB> db;
+  std::vector<rocksdb::ColumnFamilyHandle*> handles;  // Given back before db goes.
+  ExpiryColumn expiry;
   std::atomic<bool> closed = false;     // Set by Close: handles then refuse to move.
   std::atomic<uint64_t> snapshots = 0;  // Live ones.
 };
@@ -60,17 +71,23 @@ class RocksSnapshot final : public kv::SnapshotState {
   RocksSnapshot(const RocksSnapshot&) = delete;
   RocksSnapshot& operator=(const RocksSnapshot&) = delete;
 
-  kv::Sequence sequence() const override { return kv::Sequence{snapshot_->GetSequenceNumber()}; }
+  kv::Sequence sequence() const override {
+    return core_->expiry.Ours(snapshot_->GetSequenceNumber());
+  }
+  uint64_t now_ms() const override { return now_ms_; }
   const void* owner() const override { return core_.get(); }
   const rocksdb::Snapshot* get() const { return snapshot_; }
 
  private:
   const std::shared_ptr<Core> core_;
   const rocksdb::Snapshot* const snapshot_;
+  const uint64_t now_ms_;
 };
 
-// A cursor over `range` that reads as `options` say (bounds are set here).
+// A cursor over `range` that reads as `options` say (bounds are set here). Expiry is judged by
+// `now_ms`, or, without it, by the clock at this call.
 std::unique_ptr<kv::Cursor> MakeCursor(std::shared_ptr<Core> core, kv::ScanRange range,
-                                       rocksdb::ReadOptions options);
+                                       rocksdb::ReadOptions options,
+                                       std::optional<uint64_t> now_ms);
 
 }  // namespace aidb::rocks

@@ -63,7 +63,8 @@ std::vector<Answer> RefuseAll(size_t count, const Status& error) {
   return answers;
 }
 
-rocksdb::WriteBatch Convert(const kv::WriteBatch& batch) {
+// `expiry` is null while nothing expires; else every operation writes to both column families.
+rocksdb::WriteBatch Convert(const kv::WriteBatch& batch, rocksdb::ColumnFamilyHandle* expiry) {
   rocksdb::WriteBatch converted(batch.size_bytes() + 64);  // With room for its header.
   kv::WriteBatch::Reader operations = batch.operations_reader();
   while (true) {
@@ -71,17 +72,25 @@ rocksdb::WriteBatch Convert(const kv::WriteBatch& batch) {
     AIDB_CHECK(next.ok());  // A WriteBatch holds what its own methods encoded.
     if (!*next) return converted;
     const kv::WriteBatch::Operation& operation = **next;
-    const rocksdb::Status added = operation.kind == kv::OpKind::kPut
-                                      ? converted.Put(operation.key, operation.value)
-                                      : converted.Delete(operation.key);
-    AIDB_CHECK(added.ok());  // Fails only above a size that was not set.
+    // Each fails only above a size that was not set.
+    AIDB_CHECK((operation.kind == kv::OpKind::kDelete
+                    ? converted.Delete(operation.key)
+                    : converted.Put(operation.key, operation.value))
+                   .ok());
+    if (expiry == nullptr) continue;
+    char instant[sizeof(uint64_t)];
+    StoreLe<uint64_t>(instant, operation.expires_at_ms);
+    AIDB_CHECK((kv::Expires(operation.kind)
+                    ? converted.Put(expiry, operation.key, {instant, sizeof instant})
+                    : converted.Delete(expiry, operation.key))
+                   .ok());
   }
 }
 
-// The sequence of the first operation of a batch that was written: RocksDB puts it into the
+// RocksDB's sequence of the first operation of a batch that was written: it puts that into the
 // first eight bytes of the batch (its documented replication format).
-Sequence FirstSequence(const rocksdb::WriteBatch& written) {
-  return Sequence{LoadLe<uint64_t>(written.Data().data())};
+uint64_t FirstSequence(const rocksdb::WriteBatch& written) {
+  return LoadLe<uint64_t>(written.Data().data());
 }
 
 uint64_t Property(rocksdb::DB& db, const std::string& name) {
@@ -127,10 +136,16 @@ class RocksStore::Impl {
   };
 
   bool read_only() const { return options_.mode == kv::StoreMode::kReadOnly; }
-  Sequence Newest() const { return Sequence{core_->db->GetLatestSequenceNumber()}; }
+  Sequence Newest() const { return core_->expiry.Ours(core_->db->GetLatestSequenceNumber()); }
   Status CheckSnapshot(const kv::Snapshot* snapshot) const;
   Result<rocksdb::ReadOptions> ReadOptionsAt(const kv::Snapshot* snapshot) const;
   Status CheckPrecondition(const kv::Precondition& unchanged) const;
+  // Makes the second column family unless it is there. Nobody else may write.
+  Status StartExpiry();
+  // Values and their instants at one moment.
+  std::vector<Answer> GetWithExpiry(std::span<const std::string_view> keys,
+                                    const kv::ReadOptions& options,
+                                    const rocksdb::ReadOptions& read);
   // Syncs what was written before the call. Inside calls_, or with calls_ shut.
   Status SyncLog();
   void AddEngineStats(kv::StoreStats& stats) const;
@@ -183,7 +198,23 @@ Status RocksStore::Impl::CheckPrecondition(const kv::Precondition& unchanged) co
   if (unchanged.since == nullptr) return InvalidArgument("precondition without a snapshot");
   AIDB_RETURN_IF_ERROR(CheckSnapshot(unchanged.since));
   if (unchanged.since->sequence() == Newest()) return {};  // Nothing at all was written.
-  return CheckUnchanged(*core_->db, unchanged);
+  const auto& since = static_cast<const RocksSnapshot&>(unchanged.since->state());
+  return CheckUnchanged(*core_->db, unchanged, since.get()->GetSequenceNumber());
+}
+
+Status RocksStore::Impl::StartExpiry() {
+  if (core_->expiry.handle() != nullptr) return {};
+  // Making a column family is durable at once: so must be all that its name counts.
+  AIDB_RETURN_IF_ERROR(SyncLog());
+  const uint64_t from = core_->db->GetLatestSequenceNumber();
+  rocksdb::ColumnFamilyHandle* handle = nullptr;
+  AIDB_RETURN_IF_ERROR(
+      Translate(core_->db->CreateColumnFamily(rocksdb::ColumnFamilyOptions(core_->db->GetOptions()),
+                                              ExpiryColumn::NameFrom(from), &handle))
+          .Annotate("make room for expiry"));
+  core_->handles.push_back(handle);
+  core_->expiry.Adopt(handle, from);
+  return {};
 }
 
 Result<Sequence> RocksStore::Impl::Write(const kv::Precondition* unchanged,
@@ -194,12 +225,14 @@ Result<Sequence> RocksStore::Impl::Write(const kv::Precondition* unchanged,
   if (!pass) return Closed();
   if (read_only()) return Unavailable("rocksdb store: opened read-only");
   AIDB_RETURN_IF_ERROR(sync_latch_.Check());
-  rocksdb::WriteBatch converted = Convert(batch);
-
-  const WritePass write(
-      writes_, unchanged != nullptr ? WritePass::Company::kAlone : WritePass::Company::kTogether);
+  const bool starts_expiry = batch.has_expiry() && core_->expiry.handle() == nullptr;
+  const WritePass write(writes_, unchanged != nullptr || starts_expiry
+                                     ? WritePass::Company::kAlone
+                                     : WritePass::Company::kTogether);
   if (unchanged != nullptr) AIDB_RETURN_IF_ERROR(CheckPrecondition(*unchanged));
   if (batch.empty()) return Newest();
+  if (starts_expiry) AIDB_RETURN_IF_ERROR(StartExpiry());
+  rocksdb::WriteBatch converted = Convert(batch, core_->expiry.handle());
   rocksdb::WriteOptions write_options;
   write_options.sync = options.sync;
   const Status status = Translate(core_->db->Write(write_options, &converted));
@@ -208,7 +241,7 @@ Result<Sequence> RocksStore::Impl::Write(const kv::Precondition* unchanged,
     return status;
   }
 
-  const Sequence last = FirstSequence(converted) + (batch.count() - 1);
+  const Sequence last = core_->expiry.Ours(FirstSequence(converted)) + (batch.count() - 1);
   if (options.sync) RaiseTo(durable_, ToNumber(last));
   counts_.writes.fetch_add(1, std::memory_order_relaxed);
   counts_.bytes_written.fetch_add(batch.size_bytes(), std::memory_order_relaxed);
@@ -220,10 +253,51 @@ Answer RocksStore::Impl::Get(std::string_view key, const kv::ReadOptions& option
   if (!pass) return Closed();
   AIDB_ASSIGN_OR_RETURN(const rocksdb::ReadOptions read, ReadOptionsAt(options.snapshot));
   counts_.gets.fetch_add(1, std::memory_order_relaxed);
-  rocksdb::PinnableSlice slice;
-  const rocksdb::Status status =
-      core_->db->Get(read, core_->db->DefaultColumnFamily(), key, &slice);
-  return ToAnswer(core_, status, std::move(slice));
+  if (core_->expiry.handle() == nullptr) {
+    rocksdb::PinnableSlice slice;
+    const rocksdb::Status status =
+        core_->db->Get(read, core_->db->DefaultColumnFamily(), key, &slice);
+    // Asked again: this may have been the first value that expires.
+    if (core_->expiry.handle() == nullptr) return ToAnswer(core_, status, std::move(slice));
+  }
+  return std::move(GetWithExpiry({&key, 1}, options, read).front());
+}
+
+std::vector<Answer> RocksStore::Impl::GetWithExpiry(std::span<const std::string_view> keys,
+                                                    const kv::ReadOptions& options,
+                                                    const rocksdb::ReadOptions& read) {
+  // One call for both column families reads them at one sequence.
+  const size_t n = keys.size();
+  std::vector<rocksdb::Slice> slices(keys.begin(), keys.end());
+  slices.insert(slices.end(), keys.begin(), keys.end());
+  std::vector<rocksdb::ColumnFamilyHandle*> families(n, core_->db->DefaultColumnFamily());
+  families.resize(2 * n, core_->expiry.handle());
+  std::vector<rocksdb::PinnableSlice> values(2 * n);
+  std::vector<rocksdb::Status> statuses(2 * n);
+  core_->db->MultiGet(read, 2 * n, families.data(), slices.data(), values.data(), statuses.data());
+
+  std::optional<uint64_t> now_ms;
+  if (options.snapshot != nullptr) now_ms = options.snapshot->now_ms();
+  std::vector<Answer> answers;
+  answers.reserve(n);
+  for (size_t i = 0; i < n; ++i) {
+    Answer answer = ToAnswer(core_, statuses[i], std::move(values[i]));
+    const rocksdb::Status& found = statuses[n + i];
+    if (answer.ok() && *answer && !found.IsNotFound()) {
+      const Result<uint64_t> expires_at_ms =
+          found.ok() ? ExpiryColumn::Decode(values[n + i].ToStringView()) : Translate(found);
+      if (!now_ms) now_ms = core_->clock.NowMs();
+      if (!expires_at_ms.ok()) {
+        answer = expires_at_ms.status();
+      } else if (*expires_at_ms <= *now_ms) {
+        answer = std::optional<PinnedValue>();
+      } else {
+        (*answer)->set_expires_at_ms(*expires_at_ms);
+      }
+    }
+    answers.push_back(std::move(answer));
+  }
+  return answers;
 }
 
 std::vector<Answer> RocksStore::Impl::MultiGet(std::span<const std::string_view> keys,
@@ -237,11 +311,14 @@ std::vector<Answer> RocksStore::Impl::MultiGet(std::span<const std::string_view>
   if (!read.ok()) return RefuseAll(keys.size(), read.status());
   counts_.gets.fetch_add(keys.size(), std::memory_order_relaxed);
 
+  if (core_->expiry.handle() != nullptr) return GetWithExpiry(keys, options, *read);
   const std::vector<rocksdb::Slice> slices(keys.begin(), keys.end());
   std::vector<rocksdb::PinnableSlice> values(keys.size());
   std::vector<rocksdb::Status> statuses(keys.size());
   core_->db->MultiGet(*read, core_->db->DefaultColumnFamily(), keys.size(), slices.data(),
                       values.data(), statuses.data());
+  // Asked again: one of them may have been the first value that expires.
+  if (core_->expiry.handle() != nullptr) return GetWithExpiry(keys, options, *read);
   std::vector<Answer> answers;
   answers.reserve(keys.size());
   for (size_t i = 0; i < keys.size(); ++i) {
@@ -257,7 +334,9 @@ kv::Iterator RocksStore::Impl::Scan(const kv::ScanOptions& options) {
   if (!read.ok()) return kv::FailedIterator(read.status());
   counts_.scans.fetch_add(1, std::memory_order_relaxed);
   read->fill_cache = options.fill_cache;
-  return kv::Iterator(MakeCursor(core_, kv::RangeOf(options), *read), options.order);
+  std::optional<uint64_t> now_ms;
+  if (options.snapshot != nullptr) now_ms = options.snapshot->now_ms();
+  return kv::Iterator(MakeCursor(core_, kv::RangeOf(options), *read, now_ms), options.order);
 }
 
 kv::Snapshot RocksStore::Impl::TakeSnapshot() {
@@ -265,6 +344,7 @@ kv::Snapshot RocksStore::Impl::TakeSnapshot() {
   class ClosedSnapshot final : public kv::SnapshotState {
    public:
     Sequence sequence() const override { return kv::kSequenceNone; }
+    uint64_t now_ms() const override { return 0; }
     const void* owner() const override { return this; }
   };
   const CallPass pass(calls_);
@@ -291,7 +371,9 @@ Status RocksStore::Impl::Flush() {
   const CallPass pass(calls_);
   if (!pass) return Closed();
   if (read_only()) return {};
-  return Translate(core_->db->Flush(rocksdb::FlushOptions())).Annotate("flush");
+  std::vector<rocksdb::ColumnFamilyHandle*> families{core_->db->DefaultColumnFamily()};
+  if (core_->expiry.handle() != nullptr) families.push_back(core_->expiry.handle());
+  return Translate(core_->db->Flush(rocksdb::FlushOptions(), families)).Annotate("flush");
 }
 
 void RocksStore::Impl::AddEngineStats(kv::StoreStats& stats) const {
@@ -357,16 +439,35 @@ Result<std::unique_ptr<RocksStore>> RocksStore::Open(const io::Env& env, std::st
                                                      const kv::Options& options) {
   AIDB_RETURN_IF_ERROR(options.Validate());
   AIDB_ASSIGN_OR_RETURN(rocksdb::Options mapped, MapOptions(options, env.executor.Parallelism()));
-  auto core = std::make_shared<Core>();
+  auto core = std::make_shared<Core>(env.clock);
   core->events = std::make_shared<Events>();
   mapped.listeners.push_back(core->events);
   rocksdb::DB* db = nullptr;
   const std::string name(path);
-  const rocksdb::Status opened = options.mode == kv::StoreMode::kReadOnly
-                                     ? rocksdb::DB::OpenForReadOnly(mapped, name, &db)
-                                     : rocksdb::DB::Open(mapped, name, &db);
+  // Fails where there is no store yet, and for reasons that Open will name.
+  std::vector<std::string> names;
+  if (!rocksdb::DB::ListColumnFamilies(mapped, name, &names).ok()) {
+    names = {rocksdb::kDefaultColumnFamilyName};
+  }
+  std::vector<rocksdb::ColumnFamilyDescriptor> families;
+  std::optional<uint64_t> expiry_from;
+  for (const std::string& family : names) {
+    if (const auto from = ExpiryColumn::SequenceIn(family)) {
+      expiry_from = from;
+    } else if (family != rocksdb::kDefaultColumnFamilyName) {
+      continue;  // Not ours: RocksDB refuses to open without it and names it.
+    }
+    families.emplace_back(family, mapped);
+  }
+  const rocksdb::Status opened =
+      options.mode == kv::StoreMode::kReadOnly
+          ? rocksdb::DB::OpenForReadOnly(mapped, name, families, &core->handles, &db)
+          : rocksdb::DB::Open(mapped, name, families, &core->handles, &db);
   core->db.reset(db);
   AIDB_RETURN_IF_ERROR(TranslateOpen(opened).Annotate("open " + name));
+  for (rocksdb::ColumnFamilyHandle* handle : core->handles) {
+    if (ExpiryColumn::SequenceIn(handle->GetName())) core->expiry.Adopt(handle, *expiry_from);
+  }
   return std::unique_ptr<RocksStore>(
       new RocksStore(std::make_unique<Impl>(env, options, std::move(core))));
 }

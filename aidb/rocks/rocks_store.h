@@ -12,14 +12,17 @@
 namespace aidb::rocks {
 
 // RocksDB behind the storage contract. Keys and values are stored as they are, in the default
-// column family: the directory stays an ordinary RocksDB directory, and our sequences are its
-// own.
+// column family: the directory stays an ordinary RocksDB directory. Our sequences are its own
+// until the first value that expires; from then on a second column family holds the instants
+// (expiry_column.h), and RocksDB takes two for each of ours. An expired value keeps its space until
+// its key is written again.
 //
 // Visible: when Write returns, as RocksDB does it. Durable: what survives a power cut, and how
 // damage is found, is RocksDB's business; sync_interval_ms adds a task that syncs its log.
 //
 // RocksDB reads files, starts threads and asks the time by itself. Of the Env only the executor,
-// the clock (for the syncing task) and the logger are used.
+// the clock (for the syncing task and for expiry) and the logger are used. The highest time seen is
+// not kept over a Close: a clock that was set back meanwhile shows expired values again.
 //
 // Thread safety: any thread may call any method.
 // Lifetime: snapshots, iterators and large pinned values keep the database open, and so its

@@ -17,6 +17,7 @@ from read_table import crc32c, masked, need, u, varint
 BLOCK, HEADER = 32768, 16
 FULL, FIRST, MIDDLE, LAST, OPEN = 1, 2, 3, 4, 5
 PUT, DELETE = 1, 2
+PUT_EXPIRING = 5
 
 
 def fragments(data, store, number):
@@ -104,10 +105,12 @@ def operations(data):
     at = 0
     while at < len(data):
         kind = data[at]
-        need(kind in (PUT, DELETE), "kind")
+        need(kind in (PUT, DELETE, PUT_EXPIRING), "kind")
         key, at = text(data, at + 1)
         value = None
-        if kind == PUT:
+        if kind == PUT_EXPIRING:
+            at += 8  # The instant: what has expired counts as live here.
+        if kind != DELETE:
             value, at = text(data, at)
         yield key, value
 
@@ -129,8 +132,8 @@ def live_keys(directory):
             newest[key] = sequence, value
 
     for number in tables:
-        for key, sequence, kind, value in read_table.read_table(load(f"{number:06}.sst")):
-            see(key, sequence, value if kind == PUT else None)
+        for key, sequence, kind, value, _ in read_table.read_table(load(f"{number:06}.sst")):
+            see(key, sequence, value if kind != DELETE else None)
     journal = load("JOURNAL")[16:32]
     expected = last + 1
     for name in sorted(os.listdir(directory)):

@@ -204,7 +204,7 @@ def read_block(file, salt, handle, kind):
 
 
 def entries_of(block, tagged):
-    """(key, sequence, kind, value) of each entry."""
+    """(key, sequence, kind, value, instant of expiry or None) of each entry."""
     n, flags, interval, common_size = u(block, 0, 2), block[2], block[3], u(block, 4, 2)
     base = u(block, 6, 8)
     need(n > 0 and flags < 32 and bool(flags & 2) == tagged and 1 <= interval <= 16, "block header")
@@ -230,15 +230,18 @@ def entries_of(block, tagged):
         at += rest_size - shared
         key = common + prefixes[i][:suffix] + rest
         word, at = (block[at], at + 1) if flags & 4 else varint(block, at)
-        need(word & 15 in (1, 2), f"kind {word & 15}")
+        need(word & 15 in (1, 2, 5), f"kind {word & 15}")
+        expires = None
+        if word & 15 == 5:
+            expires, at = u(block, at, 8), at + 8
         size, at = varint(block, at)
         need(at + size <= len(block), "value past the end")
-        entries.append((key, base + (word >> 4), word & 15, block[at:at + size]))
+        entries.append((key, base + (word >> 4), word & 15, block[at:at + size], expires))
         at += size
         if tagged:
             need(tags[i] == xxh3(key) >> 56, f"tag of {key!r}")
     need(at == len(block), "bytes behind the last entry")
-    need(any(e[2] == 2 for e in entries) == bool(flags & 8), "flag: deletes")
+    need(any(e[2] in (2, 5) for e in entries) == bool(flags & 8), "flag: deletes")
     return entries
 
 
@@ -271,7 +274,7 @@ def read_table(file):
     properties = dict((e[0].decode(), e[3]) for e in properties)
 
     table = []
-    for root_key, _, _, value in entries_of(root, False):
+    for root_key, _, _, value, _ in entries_of(root, False):
         offset, at = varint(value, 0)
         size, at = varint(value, at)
         filter_offset, at = varint(value, at + 2)
@@ -279,7 +282,7 @@ def read_table(file):
         bloom = read_block(file, salt, (filter_offset, filter_size), FILTER) if filter_size else None
         children = entries_of(read_block(file, salt, (offset, size), INDEX), False)
         need(children[0][0] == root_key, "root key")
-        for key, _, _, child in children:
+        for key, _, _, child, _ in children:
             offset, at = varint(child, 0)
             size, at = varint(child, at)
             flags = child[at + 1]
@@ -297,6 +300,9 @@ def read_table(file):
         need(a[0] < b[0] or a[0] == b[0] and a[1] > b[1], f"{b[0]!r} is out of order")
     need(varint(properties["entries"], 0)[0] == len(table), "property entries")
     need(varint(properties["deletes"], 0)[0] == sum(e[2] == 2 for e in table), "property deletes")
+    instants = [e[4] for e in table if e[4] is not None] or [0]
+    need(varint(properties["expiry.lowest"], 0)[0] == min(instants), "property expiry.lowest")
+    need(varint(properties["expiry.highest"], 0)[0] == max(instants), "property expiry.highest")
     need(properties["key.first"] == table[0][0] and properties["key.last"] == table[-1][0], "bounds")
     return table
 
@@ -310,9 +316,10 @@ def main():
     need(crc32c(b"123456789") == 0xE3069283, "crc32c")
     with open(sys.argv[1], "rb") as file:
         table = read_table(file.read())
-    lines = [f"{k.hex() or '-'} {s} {'put' if t == 1 else 'delete'} "
+    lines = [f"{k.hex() or '-'} {s} {'delete' if t == 2 else 'put'} "
              + (v.hex() or "-" if len(v) <= 64 else f"{len(v)}:{crc32c(v)}")
-             for k, s, t, v in table]
+             + (f" until {e}" if t == 5 else "")
+             for k, s, t, v, e in table]
     if len(sys.argv) == 4 and sys.argv[2] == "--expect":
         with open(sys.argv[3], encoding="ascii") as expected:
             need(expected.read().split("\n")[:-1] == lines, "entries differ from " + sys.argv[3])
