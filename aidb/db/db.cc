@@ -61,6 +61,13 @@ Status DB::Put(std::string_view key, std::string_view value, const WriteOptions&
   return store_->Write(std::move(batch), options).status();
 }
 
+Status DB::PutUntil(std::string_view key, std::string_view value, uint64_t expires_at_ms,
+                    const WriteOptions& options) {
+  WriteBatch batch;
+  batch.Put(key, value, expires_at_ms);
+  return store_->Write(std::move(batch), options).status();
+}
+
 Status DB::Delete(std::string_view key, const WriteOptions& options) {
   WriteBatch batch;
   batch.Delete(key);

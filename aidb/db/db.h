@@ -9,6 +9,7 @@
 //
 // examples/ has whole programs, docs/guides/ explains them.
 
+#include <cstdint>
 #include <memory>
 #include <optional>
 #include <span>
@@ -77,6 +78,10 @@ class DB {
   ~DB();
 
   Status Put(std::string_view key, std::string_view value, const WriteOptions& options = {});
+  // A value that is absent from `expires_at_ms` on: milliseconds since 1970 by the wall clock,
+  // which never runs backwards here. A Put clears that; GetPinned tells it.
+  Status PutUntil(std::string_view key, std::string_view value, uint64_t expires_at_ms,
+                  const WriteOptions& options = {});
   // Deleting an absent key succeeds.
   Status Delete(std::string_view key, const WriteOptions& options = {});
   // Returns the last sequence of the batch.

@@ -80,34 +80,44 @@ Transaction::Transaction(Transaction&&) noexcept = default;
 Transaction& Transaction::operator=(Transaction&&) noexcept = default;
 Transaction::~Transaction() = default;
 
-Status Transaction::Put(std::string_view key, std::string_view value) { return Record(key, value); }
+Status Transaction::Put(std::string_view key, std::string_view value) {
+  return Record(key, value, std::nullopt);
+}
 
-Status Transaction::Delete(std::string_view key) { return Record(key, std::nullopt); }
+Status Transaction::PutUntil(std::string_view key, std::string_view value, uint64_t expires_at_ms) {
+  if (!state_) return Ended();
+  // What has expired at Begin is absent for own reads, and will be when it is committed.
+  if (expires_at_ms <= state_->snapshot.now_ms()) return Delete(key);
+  return Record(key, value, expires_at_ms);
+}
 
-Status Transaction::Record(std::string_view key, std::optional<std::string_view> value) {
+Status Transaction::Delete(std::string_view key) { return Record(key, std::nullopt, std::nullopt); }
+
+Status Transaction::Record(std::string_view key, std::optional<std::string_view> value,
+                           std::optional<uint64_t> expires_at_ms) {
   if (!state_) return Ended();
   if (key.size() > kv::kKeyBytesMax) {
     return InvalidArgument("a key has " + std::to_string(key.size()) + " bytes; allowed are " +
                            std::to_string(kv::kKeyBytesMax));
   }
-  const auto bytes_with = [&](size_t value_bytes) {
-    return key.size() + value_bytes + kOperationOverheadBytes;
+  const auto bytes_with = [&](const std::optional<OwnWrite>& write) {
+    const uint64_t fixed = key.size() + kOperationOverheadBytes;
+    return write ? fixed + write->bytes.size() + (write->expires_at_ms ? kExpiryBytes : 0) : fixed;
   };
+  std::optional<OwnWrite> write;
+  if (value) write = OwnWrite{std::string(*value), expires_at_ms};
   const auto before = state_->writes->find(key);
-  uint64_t removed = 0;
-  if (before != state_->writes->end()) {
-    removed = bytes_with(before->second ? before->second->size() : 0);
-  }
-  AIDB_RETURN_IF_ERROR(state_->Account(bytes_with(value ? value->size() : 0), removed));
-  std::optional<std::string> stored;
-  if (value) stored.emplace(*value);
-  state_->WritableWrites().insert_or_assign(std::string(key), std::move(stored));
+  const uint64_t removed = before == state_->writes->end() ? 0 : bytes_with(before->second);
+  AIDB_RETURN_IF_ERROR(state_->Account(bytes_with(write), removed));
+  state_->WritableWrites().insert_or_assign(std::string(key), std::move(write));
   return {};
 }
 
 Result<std::optional<std::string>> Transaction::Get(std::string_view key) const {
   if (!state_) return Ended();
-  if (const auto own = state_->writes->find(key); own != state_->writes->end()) return own->second;
+  if (const auto own = state_->writes->find(key); own != state_->writes->end()) {
+    return own->second ? std::optional(own->second->bytes) : std::nullopt;
+  }
   AIDB_ASSIGN_OR_RETURN(std::optional<kv::PinnedValue> value,
                         state_->store.Get(key, {.snapshot = &state_->snapshot}));
   if (!value) return std::optional<std::string>();
@@ -152,8 +162,14 @@ Result<kv::Sequence> Transaction::Commit(const kv::WriteOptions& options) {
   unchanged.since = &state->snapshot;
   unchanged.keys.assign(state->guarded_keys.begin(), state->guarded_keys.end());
   unchanged.ranges = std::move(state->guarded_ranges);
-  for (const auto& [key, value] : *state->writes) {
-    value ? batch.Put(key, *value) : batch.Delete(key);
+  for (const auto& [key, write] : *state->writes) {
+    if (!write) {
+      batch.Delete(key);
+    } else if (write->expires_at_ms) {
+      batch.Put(key, write->bytes, *write->expires_at_ms);
+    } else {
+      batch.Put(key, write->bytes);
+    }
     if (!state->guarded_keys.contains(key)) unchanged.keys.push_back(key);
   }
   return state->conditional.WriteIf(unchanged, std::move(batch), options);

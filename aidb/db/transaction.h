@@ -46,6 +46,8 @@ class Transaction {
   ~Transaction();
 
   Status Put(std::string_view key, std::string_view value);
+  // See DB::PutUntil. Own reads judge it by the clock at Begin.
+  Status PutUntil(std::string_view key, std::string_view value, uint64_t expires_at_ms);
   Status Delete(std::string_view key);
 
   // Own writes first, then the state at Begin.
@@ -66,14 +68,17 @@ class Transaction {
   // Forgets everything. Nothing happens when the transaction has ended.
   void Rollback();
 
-  // A bound on what an operation adds to its key and value in a batch: a kind and two lengths.
+  // A bound on what an operation adds to its key and value in a batch: a kind and two lengths, and
+  // an instant where the value expires.
   static constexpr uint64_t kOperationOverheadBytes = 11;
+  static constexpr uint64_t kExpiryBytes = 8;
 
  private:
   struct State;
 
   // Records that `key` becomes `value`, absent for a delete.
-  Status Record(std::string_view key, std::optional<std::string_view> value);
+  Status Record(std::string_view key, std::optional<std::string_view> value,
+                std::optional<uint64_t> expires_at_ms);
 
   std::unique_ptr<State> state_;  // Null once it has ended.
 };

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <functional>
 #include <map>
 #include <memory>
@@ -12,8 +13,13 @@
 
 namespace aidb {
 
-// What a transaction has written: the last value of each key, absent where it deleted it.
-using OwnWrites = std::map<std::string, std::optional<std::string>, std::less<>>;
+// A value that a transaction has put; one that expires does so after its Begin.
+struct OwnWrite {
+  std::string bytes;
+  std::optional<uint64_t> expires_at_ms;
+};
+// What it has written: the last value of each key, absent where it deleted it.
+using OwnWrites = std::map<std::string, std::optional<OwnWrite>, std::less<>>;
 
 // Walks own writes within a range, deletions included.
 //
@@ -30,7 +36,7 @@ class OwnCursor {
   void Next() { Stand(std::next(at_)); }
   void Prev() { StandBefore(at_); }
   std::string_view key() const { return at_->first; }
-  const std::optional<std::string>& value() const { return at_->second; }
+  const std::optional<OwnWrite>& value() const { return at_->second; }
 
  private:
   using Position = OwnWrites::const_iterator;
@@ -72,7 +78,7 @@ class TransactionCursor final : public kv::Cursor {
     return source_ == Source::kOwn ? own_.key() : stored_.key();
   }
   std::string_view value() const override {
-    return source_ == Source::kOwn ? std::string_view(*own_.value()) : stored_.value();
+    return source_ == Source::kOwn ? std::string_view(own_.value()->bytes) : stored_.value();
   }
   Status status() const override { return stored_.status(); }
 

@@ -159,6 +159,26 @@ TEST_P(Transactions, AnIteratorSeesTheWritesMadeBeforeItAndMayOutliveTheTransact
   EXPECT_EQ(Show(std::move(iterator)), "a=before b=stored");
 }
 
+TEST_P(Transactions, KeepTheExpiryOfWhatTheyPut) {
+  ASSERT_OK_AND_ASSIGN(const auto db, Open());
+  const uint64_t later = db->Snapshot().now_ms() + 1'000'000'000;
+  ASSERT_OK(db->PutUntil("stored", "v", later));
+  ASSERT_OK(db->Put("gone", "old"));
+  Transaction transaction = db->Begin();
+  EXPECT_EQ(*transaction.Get("stored"), "v");
+  ASSERT_OK(transaction.PutUntil("own", "w", later + 1));
+  ASSERT_OK(transaction.PutUntil("gone", "new", 1));
+  ASSERT_OK(transaction.PutUntil("cleared", "x", later));
+  ASSERT_OK(transaction.Put("cleared", "y"));
+  EXPECT_EQ(*transaction.Get("gone"), std::nullopt);
+  EXPECT_EQ(Show(transaction.Scan()), "cleared=y own=w stored=v");
+  ASSERT_OK(transaction.Commit());
+  EXPECT_EQ(Show(db->Scan()), "cleared=y own=w stored=v");
+  EXPECT_EQ((*db->GetPinned("own"))->expires_at_ms(), later + 1);
+  EXPECT_EQ((*db->GetPinned("cleared"))->expires_at_ms(), std::nullopt);
+  EXPECT_EQ((*db->GetPinned("stored"))->expires_at_ms(), later);
+}
+
 TEST_P(Transactions, DoNotScanThroughAnotherSnapshot) {
   ASSERT_OK_AND_ASSIGN(const auto db, Open());
   const auto snapshot = db->Snapshot();

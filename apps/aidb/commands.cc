@@ -48,7 +48,13 @@ Result<ExitCode> Put(const Context& context, const PutOptions& options) {
     AIDB_ASSIGN_OR_RETURN(value, ReadAll(input, Options().batch_bytes_max));
   }
   AIDB_ASSIGN_OR_RETURN(const auto db, OpenToWrite(context, StoreMode::kCreateIfMissing));
-  AIDB_RETURN_IF_ERROR(db->Put(key, value, context.write_options()));
+  if (options.ttl_s) {
+    const auto now_ms = static_cast<uint64_t>(std::max<int64_t>(context.env.clock.WallMillis(), 0));
+    const auto ttl_ms = static_cast<uint64_t>(*options.ttl_s * 1000);
+    AIDB_RETURN_IF_ERROR(db->PutUntil(key, value, now_ms + ttl_ms, context.write_options()));
+  } else {
+    AIDB_RETURN_IF_ERROR(db->Put(key, value, context.write_options()));
+  }
   AIDB_RETURN_IF_ERROR(Say(context, "", R"({"ok":true})"));
   return Ended(*db, ExitCode::kOk);
 }
@@ -56,7 +62,7 @@ Result<ExitCode> Put(const Context& context, const PutOptions& options) {
 Result<ExitCode> Get(const Context& context, const KeyOptions& options) {
   AIDB_ASSIGN_OR_RETURN(const std::string key, Argument(options.key, options.escaped));
   AIDB_ASSIGN_OR_RETURN(const auto db, OpenToRead(context));
-  AIDB_ASSIGN_OR_RETURN(const std::optional<std::string> value, db->Get(key));
+  AIDB_ASSIGN_OR_RETURN(const std::optional<PinnedValue> value, db->GetPinned(key));
   if (context.json()) {
     std::string json = "{";
     AppendJsonField(json, "key", key);
@@ -64,6 +70,9 @@ Result<ExitCode> Get(const Context& context, const KeyOptions& options) {
     if (value) {
       json += ',';
       AppendJsonField(json, "value", *value);
+      if (value->expires_at_ms()) {
+        json += fmt::format(",\"expires_at_ms\":{}", *value->expires_at_ms());
+      }
     }
     AIDB_RETURN_IF_ERROR(context.out.Write(json + "}\n"));
   } else if (value) {

@@ -19,6 +19,7 @@ namespace aidb::cli {
 struct PutOptions {
   std::string key;
   std::optional<std::string> value;  // Absent: all of standard input.
+  std::optional<double> ttl_s;       // Absent: for ever.
   bool escaped = false;
 };
 Result<ExitCode> Put(const Context& context, const PutOptions& options);

@@ -20,6 +20,8 @@
 namespace aidb::cli {
 namespace {
 
+constexpr double kTtlSecondsMax = 1e11;  // Some 3,000 years.
+
 constexpr const char* kDescription = "aidb - put, get, scan, import and inspect an AiDb store";
 
 constexpr const char* kImportFooter = R"help(Examples:
@@ -31,6 +33,7 @@ constexpr const char* kImportFooter = R"help(Examples:
 
 constexpr const char* kFooter = R"(Examples:
   aidb put city:paris 2.1M --db data       write one key; the store is created if missing
+  aidb put session:7 open --ttl 60 --db data
   aidb get city:paris --db data            its value, byte for byte
   aidb scan --prefix city: --limit 10 --db data
   aidb import cities.json --key-template 'city:{country}:{name}#{n}' --db data
@@ -109,6 +112,9 @@ void AddPut(CLI::App& app, Parsed& parsed) {
   auto options = std::make_shared<PutOptions>();
   put.add_option("key", options->key, "The key")->required();
   put.add_option("value", options->value, "The value; without it standard input is read");
+  put.add_option("--ttl", options->ttl_s, "Let it expire after so many seconds (default: never)")
+      ->option_text("SECONDS")
+      ->check(CLI::Range(0.001, kTtlSecondsMax).description(""));
   AddEscaped(put, options->escaped);
   put.callback([&parsed, options] {
     parsed.command = [options](const Context& context) { return Put(context, *options); };

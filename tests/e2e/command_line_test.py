@@ -13,6 +13,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import time
 import unittest
 
 AIDB = ''
@@ -63,6 +64,19 @@ class SingleKeys(CommandLine):
         self.ask('delete', 'city:paris')
         self.assertIn("key 'city:paris' not found", self.complaint('get', 'city:paris', code=NO))
         self.ask('delete', 'city:paris')
+
+    def test_values_expire(self):
+        before = time.time() * 1000
+        self.ask('put', 'long', 'v', '--ttl', '1000.5')
+        got = json.loads(self.ask('get', 'long', '--output', 'json'))
+        self.assertGreaterEqual(got['expires_at_ms'], int(before) + 1_000_500)
+        self.assertLessEqual(got['expires_at_ms'], time.time() * 1000 + 1_000_501)
+        self.ask('put', 'short', 'v', '--ttl', '0.001')
+        while self.run_aidb('get', 'short').returncode != NO:  # Ends with the test's own limit.
+            pass
+        self.ask('put', 'long', 'v')
+        self.assertNotIn('expires_at_ms', json.loads(self.ask('get', 'long', '--output', 'json')))
+        self.complaint('put', 'k', 'v', '--ttl', '0', code=INVALID)
 
     def test_values_are_bytes(self):
         value = bytes(range(256)) * 300
