@@ -21,6 +21,7 @@ std::string Show(const std::optional<std::string>& value) {
 
 struct History::Search {
   uint64_t last = 0;
+  uint64_t now_ms = 0;
   const Pairs& contents;
   std::vector<std::pair<uint64_t, int>> tiling{};
   int tried = 0;
@@ -50,7 +51,9 @@ int History::Begin(int writer, std::vector<Operation> operations, Instant now) {
 kv::WriteBatch History::Encode(int batch) const {
   kv::WriteBatch encoded;
   for (const Operation& operation : At(batch).operations) {
-    if (operation.value) {
+    if (operation.value && operation.expires_at_ms) {
+      encoded.Put(name(operation.key), *operation.value, *operation.expires_at_ms);
+    } else if (operation.value) {
       encoded.Put(name(operation.key), *operation.value);
     } else {
       encoded.Delete(name(operation.key));
@@ -177,6 +180,7 @@ std::optional<std::string> History::Compare(const Search& search) const {
   size_t at = 0;
   for (int key = 0; key < keys(); ++key) {
     const Operation* operation = state[static_cast<size_t>(key)];
+    if (operation != nullptr && operation->Expired(search.now_ms)) operation = nullptr;
     const std::optional<std::string>& want = operation == nullptr ? std::nullopt : operation->value;
     const bool there = at < search.contents.size() && search.contents[at].first == name(key);
     if (there != want.has_value() || (there && search.contents[at].second != *want)) {
@@ -226,8 +230,8 @@ void History::Tile(Search& search, uint64_t at) const {
   }
 }
 
-History::Matched History::Match(uint64_t last, const Pairs& contents) const {
-  Search search{.last = last, .contents = contents};
+History::Matched History::Match(uint64_t last, const Pairs& contents, uint64_t now_ms) const {
+  Search search{.last = last, .now_ms = now_ms, .contents = contents};
   uint64_t from = solid_ + 1;
   if (last < solid_) {
     // The batch that holds `last` must end there.
@@ -240,16 +244,23 @@ History::Matched History::Match(uint64_t last, const Pairs& contents) const {
 }
 
 std::optional<std::string> History::CheckRead(int key, const std::optional<std::string>& value,
-                                              uint64_t acknowledged_before) const {
+                                              uint64_t acknowledged_before, ClockSpan clock) const {
+  const auto gives = [&](const Operation* operation) {
+    if (value) {
+      return operation != nullptr && operation->value == value &&
+             !operation->Expired(clock.begin_ms);
+    }
+    return operation == nullptr || !operation->value || operation->Expired(clock.end_ms);
+  };
   const Operation* oldest = StateOf(key, acknowledged_before);
-  if ((oldest == nullptr ? std::nullopt : oldest->value) == value) return std::nullopt;
+  if (gives(oldest)) return std::nullopt;
   const auto& versions = versions_[static_cast<size_t>(key)];
   for (auto it = versions.rbegin(); it != versions.rend(); ++it) {
-    if (it->sequence > acknowledged_before && it->operation->value == value) return std::nullopt;
+    if (it->sequence > acknowledged_before && gives(it->operation)) return std::nullopt;
   }
   for (const int batch : open_) {
     for (const Operation& operation : At(batch).operations) {
-      if (operation.key == key && operation.value == value) return std::nullopt;
+      if (operation.key == key && gives(&operation)) return std::nullopt;
     }
   }
   return "a read of key " + std::to_string(key) + " gave " + Show(value) +

@@ -35,6 +35,15 @@ using Pairs = std::vector<std::pair<std::string, std::string>>;
 struct Operation {
   int key = 0;
   std::optional<std::string> value = std::nullopt;  // Absent: a delete.
+  std::optional<uint64_t> expires_at_ms = std::nullopt;
+
+  bool Expired(uint64_t now_ms) const { return expires_at_ms && *expires_at_ms <= now_ms; }
+};
+
+// The store's clock before and after a read.
+struct ClockSpan {
+  uint64_t begin_ms = 0;
+  uint64_t end_ms = 0;
 };
 
 // Thread safety: none.
@@ -69,12 +78,13 @@ class History {
     std::optional<std::string> complaint;
     std::vector<std::pair<uint64_t, int>> tiling;  // First sequence and batch.
   };
-  // Whether a store whose last sequence is `last` may hold `contents`.
-  Matched Match(uint64_t last, const Pairs& contents) const;
+  // Whether a store whose last sequence is `last`, and whose clock says `now_ms`, may hold
+  // `contents`.
+  Matched Match(uint64_t last, const Pairs& contents, uint64_t now_ms = 0) const;
   // Whether a read of `key`, begun when `acknowledged_before` was acknowledged, may have given
   // `value`: the version then newest, or a later one.
   std::optional<std::string> CheckRead(int key, const std::optional<std::string>& value,
-                                       uint64_t acknowledged_before) const;
+                                       uint64_t acknowledged_before, ClockSpan clock = {}) const;
 
   int keys() const { return static_cast<int>(names_.size()); }
   const std::string& name(int key) const { return names_[static_cast<size_t>(key)]; }

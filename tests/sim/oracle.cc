@@ -26,8 +26,8 @@ std::optional<std::string> Differs(std::string_view call, int key,
 }
 
 // A part of the keys, from one end or the other.
-std::optional<std::string> CheckPart(const kv::Store& store, const History& history,
-                                     const Pairs& contents, Rng& rng) {
+std::optional<std::string> CheckPart(const kv::Store& store, const kv::Snapshot& snapshot,
+                                     const History& history, const Pairs& contents, Rng& rng) {
   auto low = static_cast<int>(rng.Below(static_cast<uint64_t>(history.keys())));
   auto high = static_cast<int>(rng.Below(static_cast<uint64_t>(history.keys())));
   if (low > high) std::swap(low, high);
@@ -39,7 +39,8 @@ std::optional<std::string> CheckPart(const kv::Store& store, const History& hist
   }
   const auto order = rng.OneIn(2) ? kv::ScanOrder::kForward : kv::ScanOrder::kReverse;
   if (order == kv::ScanOrder::kReverse) std::reverse(want.begin(), want.end());
-  kv::Iterator it = store.Scan({.lower = lower, .upper = upper, .order = order});
+  kv::Iterator it =
+      store.Scan({.lower = lower, .upper = upper, .order = order, .snapshot = &snapshot});
   for (const auto& [key, value] : want) {
     if (!it.Valid() || it.key() != key || it.value() != value) {
       return "a scan of a part differs from the scan of all at '" + key + "'";
@@ -62,27 +63,28 @@ Result<Pairs> ReadAll(const kv::Store& store, kv::ScanOrder order, const kv::Sna
   return pairs;
 }
 
-std::optional<std::string> CheckAllReads(const kv::Store& store, const History& history,
-                                         const Pairs& contents, Rng& rng) {
-  const auto reverse = ReadAll(store, kv::ScanOrder::kReverse);
+std::optional<std::string> CheckAllReads(const kv::Store& store, const kv::Snapshot& snapshot,
+                                         const History& history, const Pairs& contents, Rng& rng) {
+  const auto reverse = ReadAll(store, kv::ScanOrder::kReverse, &snapshot);
   if (!reverse.ok()) return "the reverse scan failed: " + reverse.status().ToString();
   if (*reverse != contents) return "the reverse scan differs from the scan";
   std::vector<std::string_view> keys;
   for (int key = 0; key < history.keys(); ++key) {
     keys.push_back(history.name(key));
     const auto want = FindIn(contents, history.name(key));
-    if (auto complaint = Differs("Get", key, store.Get(history.name(key), {}), want)) {
+    if (auto complaint =
+            Differs("Get", key, store.Get(history.name(key), {.snapshot = &snapshot}), want)) {
       return complaint;
     }
   }
-  const auto got = store.MultiGet(keys, {});
+  const auto got = store.MultiGet(keys, {.snapshot = &snapshot});
   for (int key = 0; key < history.keys(); ++key) {
     const auto want = FindIn(contents, history.name(key));
     if (auto complaint = Differs("MultiGet", key, got[static_cast<size_t>(key)], want)) {
       return complaint;
     }
   }
-  return CheckPart(store, history, contents, rng);
+  return CheckPart(store, snapshot, history, contents, rng);
 }
 
 Verdict CheckStore(const kv::Store& store, const History& history, uint64_t least, Rng& rng) {
@@ -94,20 +96,26 @@ Verdict CheckStore(const kv::Store& store, const History& history, uint64_t leas
                         std::to_string(verdict.last);
     return verdict;
   }
-  auto contents = ReadAll(store, kv::ScanOrder::kForward);
+  const kv::Snapshot snapshot = store.TakeSnapshot();
+  auto contents = ReadAll(store, kv::ScanOrder::kForward, &snapshot);
   if (!contents.ok()) {
     verdict.complaint = "the scan failed: " + contents.status().ToString();
     verdict.refused = true;
     return verdict;
   }
   verdict.contents = *std::move(contents);
-  History::Matched matched = history.Match(verdict.last, verdict.contents);
+  History::Matched matched = history.Match(verdict.last, verdict.contents, snapshot.now_ms());
   verdict.tiling = std::move(matched.tiling);
   verdict.complaint = std::move(matched.complaint);
   if (!verdict.complaint) {
-    verdict.complaint = CheckAllReads(store, history, verdict.contents, rng);
+    verdict.complaint = CheckAllReads(store, snapshot, history, verdict.contents, rng);
     verdict.refused =
         verdict.complaint && verdict.complaint->find(" failed: ") != std::string::npos;
+  }
+  if (verdict.complaint) return verdict;
+  for (const auto& [key, value] : verdict.contents) {
+    const auto read = store.Get(key, {.snapshot = &snapshot});
+    if (read.ok() && *read && (*read)->expires_at_ms()) verdict.expiring.insert(key);
   }
   return verdict;
 }

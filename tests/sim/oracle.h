@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -25,15 +26,17 @@ struct Verdict {
   uint64_t last = 0;     // The store's last sequence.
   std::vector<std::pair<uint64_t, int>> tiling;
   Pairs contents;
+  std::set<std::string> expiring;  // Keys in it whose values expire.
 };
 
-// A store on which nobody writes: its contents are history up to its last sequence, which is at
-// least `least`; Get, MultiGet, Scan and reverse Scan agree on them.
+// A store on which nobody writes: its contents, in a snapshot because of the clock, are history up
+// to its last sequence, which is at least `least`; Get, MultiGet, Scan and reverse Scan agree on
+// them.
 Verdict CheckStore(const kv::Store& store, const History& history, uint64_t least, Rng& rng);
 
-// All ways of reading give `contents`. Nullopt, or what does not.
-std::optional<std::string> CheckAllReads(const kv::Store& store, const History& history,
-                                         const Pairs& contents, Rng& rng);
+// All ways of reading at `snapshot` give `contents`. Nullopt, or what does not.
+std::optional<std::string> CheckAllReads(const kv::Store& store, const kv::Snapshot& snapshot,
+                                         const History& history, const Pairs& contents, Rng& rng);
 
 // Of a store and the harness's own probe: it can be written, read and synced.
 std::optional<std::string> CheckAcceptsWrites(kv::Store& store, uint64_t last);

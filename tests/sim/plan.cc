@@ -121,6 +121,7 @@ Plan Plan::Draw(uint64_t seed, const Limits& limits) {
   Rng options(io::SimRandom::SeedFor(seed, "options"));
   Rng world(io::SimRandom::SeedFor(seed, "world"));
   Rng faults(io::SimRandom::SeedFor(seed, "faults"));
+  Rng kinds(io::SimRandom::SeedFor(seed, "kinds"));
   Plan plan;
   plan.seed = seed;
   plan.kind = seed % 3 != 0   ? RunKind::kCrash
@@ -137,6 +138,8 @@ Plan Plan::Draw(uint64_t seed, const Limits& limits) {
   plan.large_one_in = shape.OneIn(4) ? 20 : 0;
   plan.medium_one_in = static_cast<uint32_t>(shape.Between(2, 12));
   plan.long_pause_one_in = static_cast<uint32_t>(shape.Between(8, 40));
+
+  if (kinds.OneIn(2)) plan.expiring_one_in = static_cast<uint32_t>(kinds.Between(2, 8));
 
   plan.world.scheduler.switch_one_in = static_cast<uint32_t>(world.Between(1, 6));
   plan.world.scheduler.spurious_wake_one_in = world.OneIn(8) ? 20 : 0;
@@ -166,6 +169,7 @@ std::string Plan::Describe() const {
                      std::to_string(options.sync_interval_ms) + " ms, level 0 trigger " +
                      std::to_string(options.level0_trigger);
   if (world.files.region_support == io::RegionSupport::kRefused) text += ", private ring";
+  if (expiring_one_in > 0) text += ", 1 value in " + std::to_string(expiring_one_in) + " expires";
   for (const io::FaultRule& fault : faults) {
     text += "; fault " + std::to_string(static_cast<int>(fault.fault)) + " at " +
             std::string(io::FileCallName(fault.call)) + " of '" + fault.path_contains + "' after " +

@@ -72,8 +72,10 @@ TEST(Simulation, NoSeedThatOnceFailedFailsAgain) {
 class HistoryTest : public testing::Test {
  protected:
   // Writes `value` to `key` as `sequence`.
-  void Acknowledge(int key, std::optional<std::string> value, uint64_t sequence) {
-    const int batch = history_.Begin(0, {{.key = key, .value = std::move(value)}}, Instant{});
+  void Acknowledge(int key, std::optional<std::string> value, uint64_t sequence,
+                   std::optional<uint64_t> expires_at_ms = std::nullopt) {
+    const int batch = history_.Begin(
+        0, {{.key = key, .value = std::move(value), .expires_at_ms = expires_at_ms}}, Instant{});
     history_.End(batch, kv::Sequence{sequence}, false, Instant{});
   }
 
@@ -119,6 +121,22 @@ TEST_F(HistoryTest, LetsAnUnknownWriteBeThereOrNot) {
   EXPECT_TRUE(history_.Match(2, {{history_.name(1), "a"}}).complaint);
   history_.End(unknown, ResourceExhausted("nothing has happened"), false, Instant{});
   EXPECT_TRUE(history_.Match(2, {{history_.name(1), "b"}}).complaint);
+}
+
+TEST_F(HistoryTest, KnowsWhatHasExpired) {
+  Acknowledge(1, "old", 1);
+  Acknowledge(1, "new", 2, 100);
+  const Pairs state{{history_.name(1), "new"}};
+  EXPECT_FALSE(history_.Match(2, state, 99).complaint);
+  EXPECT_TRUE(history_.Match(2, {}, 99).complaint);
+  EXPECT_FALSE(history_.Match(2, {}, 100).complaint);
+  EXPECT_TRUE(history_.Match(2, state, 100).complaint);
+  EXPECT_TRUE(history_.Match(2, {{history_.name(1), "old"}}, 100).complaint);
+  EXPECT_FALSE(history_.CheckRead(1, "new", 2, {98, 99}));
+  EXPECT_TRUE(history_.CheckRead(1, std::nullopt, 2, {98, 99}));
+  EXPECT_FALSE(history_.CheckRead(1, "new", 2, {99, 100}));
+  EXPECT_FALSE(history_.CheckRead(1, std::nullopt, 2, {99, 100}));
+  EXPECT_TRUE(history_.CheckRead(1, "new", 2, {100, 100}));
 }
 
 TEST_F(HistoryTest, KnowsWhenARelaxedWriteMustBeOnTheDisk) {

@@ -146,10 +146,23 @@ std::vector<Operation> Workload::DrawBatch(Rng& rng, int writer) {
         value[at] = static_cast<char>(rng.Next());
       }
       operation.value = std::move(value);
+      operation.expires_at_ms = DrawExpiry();
     }
     operations.push_back(std::move(operation));
   }
   return operations;
+}
+
+// Of the value with the last token; from a stream of its own, so that other seeds stay what they
+// are.
+std::optional<uint64_t> Workload::DrawExpiry() {
+  if (plan_.expiring_one_in == 0) return std::nullopt;
+  Rng rng(io::SimRandom::SeedFor(plan_.seed, "expiry " + std::to_string(tokens_)));
+  if (!rng.OneIn(plan_.expiring_one_in)) return std::nullopt;
+  const auto now_ms = static_cast<uint64_t>(world_.env().clock.WallMillis());
+  constexpr uint64_t kNever = 1'000'000'000;
+  const uint64_t spans_ms[] = {0, 1 + rng.Below(30), 1 + rng.Below(3'000), kNever};
+  return now_ms + spans_ms[rng.Below(4)];
 }
 
 void Workload::WriterMain(kv::Store& store, int writer, int batches, Rng rng) {
@@ -200,10 +213,13 @@ void Workload::ReaderMain(kv::Store& store, const bool& stop, Rng rng) {
 void Workload::ReadOnce(kv::Store& store, Rng& rng) {
   const int key = static_cast<int>(rng.Below(static_cast<uint64_t>(history_.keys())));
   const uint64_t before = history_.acknowledged();
+  ClockSpan clock;
+  if (plan_.expiring_one_in > 0) clock.begin_ms = store.TakeSnapshot().now_ms();
   const auto read = store.Get(history_.name(key), {});
   if (!read.ok()) return Expect(read.status(), "Get");
   const auto value = read->has_value() ? std::optional<std::string>((*read)->view()) : std::nullopt;
-  if (const auto complaint = history_.CheckRead(key, value, before)) Complain(*complaint);
+  if (plan_.expiring_one_in > 0) clock.end_ms = store.TakeSnapshot().now_ms();
+  if (const auto complaint = history_.CheckRead(key, value, before, clock)) Complain(*complaint);
 }
 
 // What a snapshot shows is history up to its sequence, now and later.
@@ -217,7 +233,7 @@ void Workload::ReadSnapshot(kv::Store& store, Rng& rng) {
     ++counts_.scans;
     if (round == 0) {
       first = *read;
-      const auto matched = history_.Match(ToNumber(snapshot.sequence()), first);
+      const auto matched = history_.Match(ToNumber(snapshot.sequence()), first, snapshot.now_ms());
       if (matched.complaint) return Complain("a snapshot: " + *matched.complaint);
       world_.env().clock.SleepFor(milliseconds(rng.Below(rng.OneIn(4) ? 2'000 : 50)));
     } else if (*read != first) {

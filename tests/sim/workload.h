@@ -54,6 +54,7 @@ class Workload {
   bool TakeStock(kv::Store& store, Rng& rng);
   void WriterMain(kv::Store& store, int writer, int batches, Rng rng);
   std::vector<Operation> DrawBatch(Rng& rng, int writer);
+  std::optional<uint64_t> DrawExpiry();
   void HandleFullDisk(int refused);
   void ReaderMain(kv::Store& store, const bool& stop, Rng rng);
   void ReadOnce(kv::Store& store, Rng& rng);
