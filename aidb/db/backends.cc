@@ -42,19 +42,20 @@ Result<std::optional<kv::Backend>> BackendAt(const io::FileSystem& files,
 }
 
 Result<OpenedBackend> OpenBackend(const io::Env& env, std::string_view directory,
-                                  const kv::Options& options) {
+                                  const kv::Options& options, const kv::MergeFunction* merge) {
   switch (options.backend) {
     case kv::Backend::kNative: {
       AIDB_RETURN_IF_ERROR(CheckMadeBy(env.files, directory, options.backend));
-      AIDB_ASSIGN_OR_RETURN(lsm::OpenedStore opened, lsm::OpenStore(env, directory, options));
+      AIDB_ASSIGN_OR_RETURN(lsm::OpenedStore opened,
+                            lsm::OpenStore(env, directory, options, merge));
       return OpenedBackend{.store = std::move(opened.store), .conditional = opened.conditional};
     }
     case kv::Backend::kRocksDb:
       AIDB_RETURN_IF_ERROR(CheckMadeBy(env.files, directory, options.backend));
-      return OpenRocks(env, directory, options);
+      return OpenRocks(env, directory, options, merge);
     case kv::Backend::kMemory: {
       AIDB_ASSIGN_OR_RETURN(std::unique_ptr<kv::MemoryStore> store,
-                            kv::MemoryStore::Open(options, env.clock));
+                            kv::MemoryStore::Open(options, env.clock, merge));
       kv::ConditionalWriter* const conditional = store.get();
       return OpenedBackend{.store = std::move(store), .conditional = conditional};
     }

@@ -7,6 +7,7 @@
 #include "aidb/base/result.h"
 #include "aidb/io/env.h"
 #include "aidb/kv/conditional_writer.h"
+#include "aidb/kv/merge.h"
 #include "aidb/kv/options.h"
 #include "aidb/kv/store.h"
 
@@ -25,13 +26,13 @@ Result<std::optional<kv::Backend>> BackendAt(const io::FileSystem& files,
 // Opens the store in `directory` with options.backend; kInvalidArgument when another backend made
 // it.
 Result<OpenedBackend> OpenBackend(const io::Env& env, std::string_view directory,
-                                  const kv::Options& options);
+                                  const kv::Options& options, const kv::MergeFunction* merge);
 // See DB::Destroy.
 Status DestroyBackend(const io::Env& env, std::string_view directory);
 
 // In rocks_backend.cc; in rocks_absent.cc, for a build without RocksDB, both refuse.
 Result<OpenedBackend> OpenRocks(const io::Env& env, std::string_view directory,
-                                const kv::Options& options);
+                                const kv::Options& options, const kv::MergeFunction* merge);
 Status DestroyRocks(std::string_view directory);
 
 }  // namespace aidb

@@ -15,23 +15,27 @@ struct DB::World {
 struct DB::Opened {
   OpenedBackend backend;
   uint64_t batch_bytes_max = 0;
+  const MergeFunction* merge = nullptr;
 };
 
-Result<std::unique_ptr<DB>> DB::Open(std::string_view path, const Options& options) {
+Result<std::unique_ptr<DB>> DB::Open(std::string_view path, const Options& options,
+                                     const MergeFunction* merge) {
   auto world = std::make_unique<World>();
   const io::Env env = world->posix.env();
-  return OpenIn(std::move(world), env, path, options);
+  return OpenIn(std::move(world), env, path, options, merge);
 }
 
 Result<std::unique_ptr<DB>> DB::Open(const io::Env& env, std::string_view path,
-                                     const Options& options) {
-  return OpenIn(nullptr, env, path, options);
+                                     const Options& options, const MergeFunction* merge) {
+  return OpenIn(nullptr, env, path, options, merge);
 }
 
 Result<std::unique_ptr<DB>> DB::OpenIn(std::unique_ptr<World> world, const io::Env& env,
-                                       std::string_view path, const Options& options) {
-  AIDB_ASSIGN_OR_RETURN(OpenedBackend backend, OpenBackend(env, path, options));
-  Opened opened{.backend = std::move(backend), .batch_bytes_max = options.batch_bytes_max};
+                                       std::string_view path, const Options& options,
+                                       const MergeFunction* merge) {
+  AIDB_ASSIGN_OR_RETURN(OpenedBackend backend, OpenBackend(env, path, options, merge));
+  Opened opened{
+      .backend = std::move(backend), .batch_bytes_max = options.batch_bytes_max, .merge = merge};
   return std::unique_ptr<DB>(new DB(std::move(world), env.log, std::move(opened)));
 }
 
@@ -39,6 +43,7 @@ DB::DB(std::unique_ptr<World> world, Logger& log, Opened opened)
     : world_(std::move(world)),
       log_(log),
       batch_bytes_max_(opened.batch_bytes_max),
+      merger_(opened.merge),
       store_(std::move(opened.backend.store)),
       conditional_(*opened.backend.conditional) {}
 
@@ -65,6 +70,14 @@ Status DB::PutUntil(std::string_view key, std::string_view value, uint64_t expir
                     const WriteOptions& options) {
   WriteBatch batch;
   batch.Put(key, value, expires_at_ms);
+  return store_->Write(std::move(batch), options).status();
+}
+
+Status DB::Merge(std::string_view key, MergeOperator op, std::string_view operand,
+                 const WriteOptions& options) {
+  AIDB_RETURN_IF_ERROR(merger_.Check(op));
+  WriteBatch batch;
+  batch.Merge(key, op, operand);
   return store_->Write(std::move(batch), options).status();
 }
 
@@ -98,7 +111,7 @@ Iterator DB::Scan(const ScanOptions& options) const { return store_->Scan(option
 
 kv::Snapshot DB::Snapshot() const { return store_->TakeSnapshot(); }
 
-Transaction DB::Begin() { return Transaction(*store_, conditional_, batch_bytes_max_); }
+Transaction DB::Begin() { return Transaction(*store_, conditional_, batch_bytes_max_, merger_); }
 
 Status DB::Sync() { return store_->Sync(); }
 

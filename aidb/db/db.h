@@ -20,6 +20,7 @@
 #include "aidb/base/result.h"
 #include "aidb/db/transaction.h"
 #include "aidb/kv/conditional_writer.h"
+#include "aidb/kv/merge.h"
 #include "aidb/kv/store.h"
 
 namespace aidb {
@@ -32,6 +33,8 @@ class Logger;
 using kv::Backend;
 using kv::Compression;
 using kv::Iterator;
+using kv::MergeFunction;
+using kv::MergeOperator;
 using kv::Options;
 using kv::PinnedValue;
 using kv::ReadOptions;
@@ -63,10 +66,14 @@ class DB {
   // kUnavailable "already open by pid N"; kInvalidArgument for options, for a store that is
   // missing or must not be there, and for the directory of another backend; kCorruption naming
   // file and offset.
-  static Result<std::unique_ptr<DB>> Open(std::string_view path, const Options& options = {});
+  //
+  // `merge` has the user's merge operators, if there are any, and outlives the DB.
+  static Result<std::unique_ptr<DB>> Open(std::string_view path, const Options& options = {},
+                                          const MergeFunction* merge = nullptr);
   // The same in a world handed in, which must outlive the DB and every handle it gave out.
   static Result<std::unique_ptr<DB>> Open(const io::Env& env, std::string_view path,
-                                          const Options& options = {});
+                                          const Options& options = {},
+                                          const MergeFunction* merge = nullptr);
   // Removes the store in `path`, of whichever backend, and then the directory unless it holds
   // files of others, which are left alone. kUnavailable while the store is open. Removing what is
   // not there is ok.
@@ -82,6 +89,10 @@ class DB {
   // which never runs backwards here. A Put clears that; GetPinned tells it.
   Status PutUntil(std::string_view key, std::string_view value, uint64_t expires_at_ms,
                   const WriteOptions& options = {});
+  // The key comes to hold what `op` makes of what it held, or of nothing, and `operand`. Merges of
+  // many threads follow each other: none is lost.
+  Status Merge(std::string_view key, MergeOperator op, std::string_view operand,
+               const WriteOptions& options = {});
   // Deleting an absent key succeeds.
   Status Delete(std::string_view key, const WriteOptions& options = {});
   // Returns the last sequence of the batch.
@@ -118,11 +129,13 @@ class DB {
 
   DB(std::unique_ptr<World> world, Logger& log, Opened opened);
   static Result<std::unique_ptr<DB>> OpenIn(std::unique_ptr<World> world, const io::Env& env,
-                                            std::string_view path, const Options& options);
+                                            std::string_view path, const Options& options,
+                                            const MergeFunction* merge);
 
   const std::unique_ptr<World> world_;  // Null when an Env was handed in. Outlives store_.
   Logger& log_;
   const uint64_t batch_bytes_max_;
+  const kv::Merger merger_;
   const std::unique_ptr<kv::Store> store_;
   kv::ConditionalWriter& conditional_;  // The same object.
 };

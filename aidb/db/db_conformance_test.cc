@@ -48,8 +48,9 @@ class DbSubject final : public kv::Subject {
   explicit DbSubject(Backend backend) : backend_(backend) {}
 
   Result<kv::OpenedStore> Open(const Options& options) override {
-    AIDB_ASSIGN_OR_RETURN(std::unique_ptr<DB> db,
-                          DB::Open(WithClock(world_.env()), directory_.Join("store"), options));
+    AIDB_ASSIGN_OR_RETURN(
+        std::unique_ptr<DB> db,
+        DB::Open(WithClock(world_.env()), directory_.Join("store"), options, trial_merge()));
     return kv::OpenedStore{.store = std::make_unique<DbAsStore>(std::move(db))};
   }
   Options options() const override {

@@ -14,7 +14,8 @@ Status NotBuilt() {
 }  // namespace
 
 Result<OpenedBackend> OpenRocks(const io::Env& /*env*/, std::string_view /*directory*/,
-                                const kv::Options& /*options*/) {
+                                const kv::Options& /*options*/,
+                                const kv::MergeFunction* /*merge*/) {
   return NotBuilt();
 }
 

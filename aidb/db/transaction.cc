@@ -17,10 +17,12 @@ Status Ended() { return InvalidArgument("the transaction has ended; begin anothe
 }  // namespace
 
 struct Transaction::State {
-  State(kv::Store& in_store, kv::ConditionalWriter& in_conditional, uint64_t in_bytes_max)
+  State(kv::Store& in_store, kv::ConditionalWriter& in_conditional, uint64_t in_bytes_max,
+        const kv::Merger& in_merger)
       : store(in_store),
         conditional(in_conditional),
         bytes_max(in_bytes_max),
+        merger(in_merger),
         snapshot(store.TakeSnapshot()) {}
 
   // Makes room for an operation of `added` bytes in place of one of `removed`.
@@ -33,6 +35,7 @@ struct Transaction::State {
   kv::Store& store;
   kv::ConditionalWriter& conditional;
   const uint64_t bytes_max;
+  const kv::Merger merger;
   const kv::Snapshot snapshot;
   std::shared_ptr<OwnWrites> writes = std::make_shared<OwnWrites>();  // Shared with iterators.
   std::set<std::string, std::less<>> guarded_keys;
@@ -74,8 +77,8 @@ OwnWrites& Transaction::State::WritableWrites() {
 }
 
 Transaction::Transaction(kv::Store& store, kv::ConditionalWriter& conditional,
-                         uint64_t batch_bytes_max)
-    : state_(std::make_unique<State>(store, conditional, batch_bytes_max)) {}
+                         uint64_t batch_bytes_max, const kv::Merger& merger)
+    : state_(std::make_unique<State>(store, conditional, batch_bytes_max, merger)) {}
 Transaction::Transaction(Transaction&&) noexcept = default;
 Transaction& Transaction::operator=(Transaction&&) noexcept = default;
 Transaction::~Transaction() = default;
@@ -89,6 +92,26 @@ Status Transaction::PutUntil(std::string_view key, std::string_view value, uint6
   // What has expired at Begin is absent for own reads, and will be when it is committed.
   if (expires_at_ms <= state_->snapshot.now_ms()) return Delete(key);
   return Record(key, value, expires_at_ms);
+}
+
+Status Transaction::Merge(std::string_view key, kv::MergeOperator op, std::string_view operand) {
+  if (!state_) return Ended();
+  std::optional<OwnWrite> held;
+  if (const auto own = state_->writes->find(key); own != state_->writes->end()) {
+    held = own->second;
+  } else {
+    AIDB_ASSIGN_OR_RETURN(std::optional<kv::PinnedValue> stored,
+                          state_->store.Get(key, {.snapshot = &state_->snapshot}));
+    if (stored) {
+      const std::optional<uint64_t> expires_at_ms = stored->expires_at_ms();
+      held = OwnWrite{std::move(*stored).ToString(), expires_at_ms};
+    }
+  }
+  AIDB_ASSIGN_OR_RETURN(
+      const std::string merged,
+      state_->merger.Apply(
+          op, key, held ? std::optional<std::string_view>(held->bytes) : std::nullopt, operand));
+  return Record(key, merged, held ? held->expires_at_ms : std::nullopt);
 }
 
 Status Transaction::Delete(std::string_view key) { return Record(key, std::nullopt, std::nullopt); }

@@ -8,6 +8,7 @@
 
 #include "aidb/base/result.h"
 #include "aidb/kv/iterator.h"
+#include "aidb/kv/merge.h"
 #include "aidb/kv/options.h"
 #include "aidb/kv/types.h"
 
@@ -40,7 +41,8 @@ namespace aidb {
 class Transaction {
  public:
   // For DB::Begin. `conditional` is the same object as `store`.
-  Transaction(kv::Store& store, kv::ConditionalWriter& conditional, uint64_t batch_bytes_max);
+  Transaction(kv::Store& store, kv::ConditionalWriter& conditional, uint64_t batch_bytes_max,
+              const kv::Merger& merger);
   Transaction(Transaction&&) noexcept;
   Transaction& operator=(Transaction&&) noexcept;
   ~Transaction();
@@ -48,6 +50,9 @@ class Transaction {
   Status Put(std::string_view key, std::string_view value);
   // See DB::PutUntil. Own reads judge it by the clock at Begin.
   Status PutUntil(std::string_view key, std::string_view value, uint64_t expires_at_ms);
+  // See DB::Merge. Reads the key now and records the result as its own write: another's write to
+  // the key, a merge as well, makes Commit a kConflict.
+  Status Merge(std::string_view key, kv::MergeOperator op, std::string_view operand);
   Status Delete(std::string_view key);
 
   // Own writes first, then the state at Begin.

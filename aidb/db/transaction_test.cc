@@ -159,6 +159,40 @@ TEST_P(Transactions, AnIteratorSeesTheWritesMadeBeforeItAndMayOutliveTheTransact
   EXPECT_EQ(Show(std::move(iterator)), "a=before b=stored");
 }
 
+TEST_P(Transactions, MergeOntoTheirOwnWritesAndTheStateAtBegin) {
+  ASSERT_OK_AND_ASSIGN(const auto db, Open());
+  const uint64_t later = db->Snapshot().now_ms() + 1'000'000'000;
+  ASSERT_OK(db->Put("n", "40"));
+  ASSERT_OK(db->PutUntil("expires", "1", later));
+  Transaction transaction = db->Begin();
+  ASSERT_OK(transaction.Merge("n", MergeOperator::kAddI64, "1"));
+  ASSERT_OK(transaction.Merge("n", MergeOperator::kAddI64, "1"));
+  ASSERT_OK(transaction.Merge("absent", MergeOperator::kAppend, "a"));
+  ASSERT_OK(transaction.Merge("expires", MergeOperator::kAddI64, "1"));
+  ASSERT_OK(transaction.Put("own", "x"));
+  ASSERT_OK(transaction.Merge("own", MergeOperator::kAppend, "y"));
+  ASSERT_OK(transaction.Delete("deleted"));
+  ASSERT_OK(transaction.Merge("deleted", MergeOperator::kMax, "z"));
+  EXPECT_EQ(*transaction.Get("n"), "42");
+  EXPECT_EQ(Show(transaction.Scan()), "absent=a deleted=z expires=2 n=42 own=xy");
+  EXPECT_FAILS(transaction.Merge("n", MergeOperator{200}, "1"), StatusCode::kInvalidArgument,
+               "merge operator 200");
+  ASSERT_OK(transaction.Commit());
+  EXPECT_EQ(Show(db->Scan()), "absent=a deleted=z expires=2 n=42 own=xy");
+  EXPECT_EQ((*db->GetPinned("expires"))->expires_at_ms(), later);
+}
+
+TEST_P(Transactions, ConflictWithAMergeOfAnother) {
+  ASSERT_OK_AND_ASSIGN(const auto db, Open());
+  Transaction transaction = db->Begin();
+  ASSERT_OK(transaction.Merge("n", MergeOperator::kAddI64, "1"));
+  ASSERT_OK(db->Merge("n", MergeOperator::kAddI64, "5"));
+  EXPECT_EQ(transaction.Commit().status().code(), StatusCode::kConflict);
+  EXPECT_EQ(*db->Get("n"), "5");
+  EXPECT_FAILS(db->Merge("n", MergeOperator{5}, "1"), StatusCode::kInvalidArgument,
+               "merge operator 5");
+}
+
 TEST_P(Transactions, KeepTheExpiryOfWhatTheyPut) {
   ASSERT_OK_AND_ASSIGN(const auto db, Open());
   const uint64_t later = db->Snapshot().now_ms() + 1'000'000'000;

@@ -38,7 +38,7 @@ bool Applies(const ConformanceTest& test, Abilities abilities) {
 
 bool RegisterConformanceSuite(std::string_view name, Abilities abilities, SubjectMaker make) {
   const std::string suite = std::string(name) + "Conformance";
-  for (const auto& part : {WriteTests(), ReadTests(), IteratorTests(), ExpiryTests(),
+  for (const auto& part : {WriteTests(), ReadTests(), IteratorTests(), ExpiryTests(), MergeTests(),
                            LifecycleTests(), ConditionalTests(), ThreadTests()}) {
     for (const ConformanceTest& test : part) {
       if (!Applies(test, abilities)) continue;
@@ -74,6 +74,12 @@ Sequence Trial::Put(std::string_view key, std::string_view value) {
 Sequence Trial::PutUntil(std::string_view key, std::string_view value, uint64_t expires_at_ms) {
   WriteBatch batch;
   batch.Put(key, value, expires_at_ms);
+  return Write(std::move(batch));
+}
+
+Sequence Trial::Merge(std::string_view key, MergeOperator op, std::string_view operand) {
+  WriteBatch batch;
+  batch.Merge(key, op, operand);
   return Write(std::move(batch));
 }
 

@@ -4,6 +4,8 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
+#include <string>
 #include <string_view>
 
 #include "aidb/base/clock.h"
@@ -12,6 +14,7 @@
 #include "aidb/io/executor.h"
 #include "aidb/io/posix/posix_clock.h"
 #include "aidb/kv/conditional_writer.h"
+#include "aidb/kv/merge.h"
 #include "aidb/kv/options.h"
 #include "aidb/kv/store.h"
 
@@ -42,6 +45,17 @@ class TrialClock final : public Clock {
   std::atomic<int64_t> wall_ms_{1'700'000'000'000};
 };
 
+// The user's operators of a trial: "key(value)operand", for every number.
+class TrialMerge final : public MergeFunction {
+ public:
+  std::string Merge(MergeOperator /*op*/, std::string_view key,
+                    std::optional<std::string_view> value,
+                    std::string_view operand) const override {
+    return std::string(key) + "(" + std::string(value.value_or("nothing")) + ")" +
+           std::string(operand);
+  }
+};
+
 // A store to be tested, and the one place it lives in.
 //
 // Thread safety: none.
@@ -59,6 +73,7 @@ class Subject {
   virtual io::Executor& executor() = 0;
   // Of every store it opens.
   TrialClock& trial_clock() { return clock_; }
+  const MergeFunction* trial_merge() const { return &merge_; }
   // Ends the store without Close, as SIGKILL would.
   virtual void Kill(OpenedStore opened) { opened.store.reset(); }
 
@@ -70,6 +85,7 @@ class Subject {
 
  private:
   TrialClock clock_;
+  TrialMerge merge_;
 };
 
 // Makes a subject with nothing in it, independent of all others.

@@ -36,6 +36,7 @@ class Trial {
 
   Sequence Put(std::string_view key, std::string_view value);
   Sequence PutUntil(std::string_view key, std::string_view value, uint64_t expires_at_ms);
+  Sequence Merge(std::string_view key, MergeOperator op, std::string_view operand);
   Sequence Delete(std::string_view key);
   Sequence Write(WriteBatch batch);
   std::optional<std::string> Get(std::string_view key, const Snapshot* snapshot = nullptr);
@@ -77,6 +78,7 @@ ConformanceTests WriteTests();
 ConformanceTests ReadTests();
 ConformanceTests IteratorTests();
 ConformanceTests ExpiryTests();
+ConformanceTests MergeTests();
 ConformanceTests LifecycleTests();
 ConformanceTests ConditionalTests();
 ConformanceTests ThreadTests();

@@ -20,7 +20,7 @@ constexpr Abilities kMemoryAbilities{.conditional = true};
 class MemorySubject final : public Subject {
  public:
   Result<OpenedStore> Open(const Options& options) override {
-    AIDB_ASSIGN_OR_RETURN(auto store, MemoryStore::Open(options, trial_clock()));
+    AIDB_ASSIGN_OR_RETURN(auto store, MemoryStore::Open(options, trial_clock(), trial_merge()));
     ConditionalWriter* const conditional = store.get();
     return OpenedStore{.store = std::move(store), .conditional = conditional};
   }
@@ -79,7 +79,7 @@ class ForgetfulStore final : public Store {
 class ForgetfulSubject final : public Subject {
  public:
   Result<OpenedStore> Open(const Options& options) override {
-    AIDB_ASSIGN_OR_RETURN(auto store, MemoryStore::Open(options, trial_clock()));
+    AIDB_ASSIGN_OR_RETURN(auto store, MemoryStore::Open(options, trial_clock(), trial_merge()));
     return OpenedStore{.store = std::make_unique<ForgetfulStore>(std::move(store))};
   }
   Options options() const override { return {}; }

@@ -51,6 +51,13 @@ const Value& VisibleAt(const Versions& versions, const Moment& at) {
   return kAbsent;
 }
 
+std::optional<PinnedValue> Pinned(const Value& value) {
+  if (value == nullptr) return std::nullopt;
+  PinnedValue pinned(value->bytes, ValuePin::Keep(value));
+  if (value->expires_at_ms) pinned.set_expires_at_ms(*value->expires_at_ms);
+  return pinned;
+}
+
 uint64_t OverheadOf(bool expires) {
   return MemoryStore::kVersionOverheadBytes + (expires ? MemoryStore::kExpiryOverheadBytes : 0);
 }
@@ -67,7 +74,8 @@ Status Closed() { return Unavailable("memory store: closed"); }
 // All state, behind one mutex; every method is one step that others see whole.
 class MemoryStore::Core {
  public:
-  Core(const Options& options, const Clock& clock) : options_(options), clock_(clock) {}
+  Core(const Options& options, const Clock& clock, const MergeFunction* merge)
+      : options_(options), clock_(clock), merger_(merge) {}
 
   // `unchanged` null: no condition.
   Result<Sequence> Write(const Precondition* unchanged, const WriteBatch& batch) AIDB_EXCLUDES(mu_);
@@ -109,6 +117,8 @@ class MemoryStore::Core {
   Moment Newest() const AIDB_REQUIRES(mu_);
   Result<Moment> MomentFor(const Snapshot* snapshot) const AIDB_REQUIRES(mu_);
   Status CheckUnchanged(const Precondition& unchanged) const AIDB_REQUIRES(mu_);
+  Result<WriteBatch> Folded(const WriteBatch& batch) const AIDB_REQUIRES(mu_);
+  Result<Sequence> WriteFolded(const WriteBatch& batch) AIDB_REQUIRES(mu_);
   Status CheckFits(const WriteBatch& batch) const AIDB_REQUIRES(mu_);
   void Apply(std::string_view key, Value value) AIDB_REQUIRES(mu_);
   void DropDeadVersions() AIDB_REQUIRES(mu_);
@@ -118,6 +128,7 @@ class MemoryStore::Core {
 
   const Options options_;
   const ExpiryClock clock_;
+  const Merger merger_;
   Mutex mu_;
   Entries entries_ AIDB_GUARDED_BY(mu_);
   // By rising sequence. An entry leaves the map only when its last version, a delete, is the
@@ -158,6 +169,28 @@ Result<Sequence> MemoryStore::Core::Write(const Precondition* unchanged, const W
   if (closed_) return Closed();
   if (unchanged != nullptr) AIDB_RETURN_IF_ERROR(CheckUnchanged(*unchanged));
   if (batch.empty()) return newest_;
+  if (!batch.has_merge()) return WriteFolded(batch);
+  AIDB_ASSIGN_OR_RETURN(const WriteBatch folded, Folded(batch));
+  return WriteFolded(folded);
+}
+
+Result<WriteBatch> MemoryStore::Core::Folded(const WriteBatch& batch) const {
+  const Moment now = Newest();
+  // The lambda runs under mu_, which the analysis cannot know.
+  const Entries* const entries = &entries_;
+  AIDB_ASSIGN_OR_RETURN(WriteBatch folded,
+                        FoldMerges(batch, merger_, clock_.NowMs(),
+                                   [&](std::string_view key) -> Result<std::optional<PinnedValue>> {
+                                     const auto entry = entries->find(key);
+                                     if (entry == entries->end())
+                                       return std::optional<PinnedValue>();
+                                     return Pinned(VisibleAt(entry->second, now));
+                                   }));
+  AIDB_RETURN_IF_ERROR(folded.Validate(options_.batch_bytes_max));
+  return folded;
+}
+
+Result<Sequence> MemoryStore::Core::WriteFolded(const WriteBatch& batch) {
   DropDeadVersions();  // What has expired makes room.
   AIDB_RETURN_IF_ERROR(CheckFits(batch));
 
@@ -414,7 +447,8 @@ class MemoryStore::MemoryCursor final : public Cursor {
 
 MemoryStore::MemoryStore(std::shared_ptr<Core> core) : core_(std::move(core)) {}
 
-Result<std::unique_ptr<MemoryStore>> MemoryStore::Open(const Options& options, const Clock& clock) {
+Result<std::unique_ptr<MemoryStore>> MemoryStore::Open(const Options& options, const Clock& clock,
+                                                       const MergeFunction* merge) {
   AIDB_RETURN_IF_ERROR(options.Validate());
   static constexpr std::string_view kHonoured[] = {"memory_bytes", "batch_bytes_max",
                                                    "write_wait_ms"};
@@ -424,7 +458,8 @@ Result<std::unique_ptr<MemoryStore>> MemoryStore::Open(const Options& options, c
         "memory store: never there before it is opened; mode must be create "
         "if missing or must be new");
   }
-  return std::unique_ptr<MemoryStore>(new MemoryStore(std::make_shared<Core>(options, clock)));
+  return std::unique_ptr<MemoryStore>(
+      new MemoryStore(std::make_shared<Core>(options, clock, merge)));
 }
 
 MemoryStore::~MemoryStore() { core_->Close(); }
@@ -460,12 +495,7 @@ std::vector<Result<std::optional<PinnedValue>>> MemoryStore::MultiGet(
     return answers;
   }
   for (const Value& value : *values) {
-    std::optional<PinnedValue> answer;
-    if (value != nullptr) {
-      answer.emplace(std::string_view(value->bytes), ValuePin::Keep(value));
-      if (value->expires_at_ms) answer->set_expires_at_ms(*value->expires_at_ms);
-    }
-    answers.emplace_back(std::move(answer));
+    answers.emplace_back(Pinned(value));
   }
   return answers;
 }

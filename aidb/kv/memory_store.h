@@ -7,6 +7,7 @@
 
 #include "aidb/base/clock.h"
 #include "aidb/kv/conditional_writer.h"
+#include "aidb/kv/merge.h"
 #include "aidb/kv/store.h"
 
 namespace aidb::kv {
@@ -23,13 +24,16 @@ namespace aidb::kv {
 // alone, so that a full store can be emptied.
 //
 // Thread safety: any thread may call any method.
-// Lifetime: snapshots, iterators and pinned values may outlive it; the clock outlives the store.
+// Lifetime: snapshots, iterators and pinned values may outlive it; clock and merge function
+// outlive the store.
 class MemoryStore final : public Store, public ConditionalWriter {
  public:
   // Honours memory_bytes, batch_bytes_max and write_wait_ms (it never waits). kInvalidArgument
   // for any other tuning option that differs from its default, and for the modes that need a
   // store to be there already.
-  static Result<std::unique_ptr<MemoryStore>> Open(const Options& options, const Clock& clock);
+  // `merge` has the user's operators, if there are any.
+  static Result<std::unique_ptr<MemoryStore>> Open(const Options& options, const Clock& clock,
+                                                   const MergeFunction* merge = nullptr);
   ~MemoryStore() override;
 
   Result<Sequence> Write(WriteBatch batch, const WriteOptions& options) override;

@@ -1,13 +1,40 @@
 #include "aidb/kv/model_history.h"
 
 #include <algorithm>
+#include <cstdlib>
 #include <utility>
 
 namespace aidb::kv {
+namespace {
+
+// Of numbers that a test makes, which are small; 0 for other bytes.
+int64_t NumberIn(const std::string& bytes) {
+  const size_t sign = bytes.starts_with('-') ? 1 : 0;
+  if (bytes.size() == sign || bytes.size() > 18) return 0;
+  if (bytes.find_first_not_of("0123456789", sign) != std::string::npos) return 0;
+  return std::strtoll(bytes.c_str(), nullptr, 10);
+}
+
+}  // namespace
 
 void ModelHistory::Apply(const std::string& key, std::optional<Value> value) {
   newest_ = newest_ + 1;
   versions_[key].push_back({newest_, std::move(value)});
+}
+
+void ModelHistory::Merge(const std::string& key, MergeOperator op, std::string_view operand,
+                         uint64_t now_ms) {
+  Value value = Find(key, {newest_, now_ms}).value_or(Value{std::string(operand)});
+  const bool there = Find(key, {newest_, now_ms}).has_value();
+  const std::string bytes(operand);
+  if (op == MergeOperator::kAddI64) {
+    value.bytes = std::to_string((there ? NumberIn(value.bytes) : 0) + NumberIn(bytes));
+  } else if (there && op == MergeOperator::kAppend) {
+    value.bytes += bytes;
+  } else if (there && (op == MergeOperator::kMax) == (value.bytes < bytes)) {
+    value.bytes = bytes;
+  }
+  Apply(key, std::move(value));
 }
 
 std::optional<ModelHistory::Value> ModelHistory::Find(std::string_view key, Moment at) const {

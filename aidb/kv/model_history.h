@@ -31,6 +31,8 @@ class ModelHistory {
   Sequence newest() const { return newest_; }
   // Takes the next sequence; nullopt deletes.
   void Apply(const std::string& key, std::optional<Value> value);
+  // A merge, judged by `now_ms`.
+  void Merge(const std::string& key, MergeOperator op, std::string_view operand, uint64_t now_ms);
   std::optional<Value> Find(std::string_view key, Moment at) const;
   std::optional<std::string> Get(std::string_view key, Moment at) const;
   // All keys that `scan` covers, ascending whatever its order.

@@ -68,6 +68,16 @@ uint64_t RandomExpiry(Rng& rng, uint64_t now_ms) {
   return rng.OneIn(8) ? now_ms - rng.Below(100) : now_ms + rng.Below(500);
 }
 
+void RandomMerge(Rng& rng, const std::string& key, WriteBatch& batch, std::string& text) {
+  const auto op = static_cast<MergeOperator>(rng.Between(1, 4));
+  std::string operand = op == MergeOperator::kAddI64
+                            ? std::to_string(static_cast<int64_t>(rng.Below(2'000)) - 1'000)
+                            : RandomValue(rng).substr(0, 10);
+  text += " merge " + Show(key) + " operator " + std::to_string(static_cast<unsigned>(op)) +
+          " with " + Show(operand);
+  batch.Merge(key, op, operand);
+}
+
 WriteBatch RandomBatch(Rng& rng, uint64_t now_ms, std::string& text) {
   WriteBatch batch;
   for (uint64_t count = rng.Below(10); count > 0; --count) {
@@ -75,6 +85,8 @@ WriteBatch RandomBatch(Rng& rng, uint64_t now_ms, std::string& text) {
     if (rng.OneIn(3)) {
       text += " delete " + Show(key);
       batch.Delete(key);
+    } else if (rng.OneIn(5)) {
+      RandomMerge(rng, key, batch, text);
     } else {
       const std::string value = RandomValue(rng);
       text += " put " + Show(key) + " = " + Show(value);

@@ -21,6 +21,8 @@ std::string RandomBound(Rng& rng);
 std::string RandomValue(Rng& rng);
 // Around `now_ms`: one in eight has passed, the others come within half a second.
 uint64_t RandomExpiry(Rng& rng, uint64_t now_ms);
+// Adds a merge to `batch`: mostly of small numbers and short strings, so that values grow slowly.
+void RandomMerge(Rng& rng, const std::string& key, WriteBatch& batch, std::string& text);
 // 0 to 9 operations; their description is appended to `text`.
 WriteBatch RandomBatch(Rng& rng, uint64_t now_ms, std::string& text);
 

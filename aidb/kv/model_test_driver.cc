@@ -23,6 +23,7 @@ enum class StepKind : unsigned char {
   kPut,
   kDelete,
   kPutExpiring,
+  kMerge,
   kBatch,
   kAdvanceClock,
   kWriteIf,
@@ -52,21 +53,13 @@ struct Weight {
 };
 
 std::vector<Weight> Weights(Abilities abilities) {
-  std::vector<Weight> weights = {{StepKind::kPut, 2500},
-                                 {StepKind::kDelete, 700},
-                                 {StepKind::kBatch, 400},
-                                 {StepKind::kGet, 2000},
-                                 {StepKind::kMultiGet, 300},
-                                 {StepKind::kScan, 150},
-                                 {StepKind::kOpenWalk, 150},
-                                 {StepKind::kMoveWalk, 2500},
-                                 {StepKind::kCloseWalk, 50},
-                                 {StepKind::kTakeSnapshot, 100},
-                                 {StepKind::kReleaseSnapshot, 90},
-                                 {StepKind::kFlush, 6},
-                                 {StepKind::kSync, 10},
-                                 {StepKind::kPutExpiring, 500},
-                                 {StepKind::kAdvanceClock, 300}};
+  std::vector<Weight> weights = {
+      {StepKind::kPut, 2500},         {StepKind::kDelete, 700},         {StepKind::kBatch, 400},
+      {StepKind::kGet, 2000},         {StepKind::kMultiGet, 300},       {StepKind::kScan, 150},
+      {StepKind::kOpenWalk, 150},     {StepKind::kMoveWalk, 2500},      {StepKind::kCloseWalk, 50},
+      {StepKind::kTakeSnapshot, 100}, {StepKind::kReleaseSnapshot, 90}, {StepKind::kFlush, 6},
+      {StepKind::kSync, 10},          {StepKind::kPutExpiring, 500},    {StepKind::kMerge, 500},
+      {StepKind::kAdvanceClock, 300}};
   if (abilities.conditional) weights.push_back({StepKind::kWriteIf, 150});
   if (abilities.durable) {
     weights.push_back({StepKind::kReopen, 2});
@@ -116,6 +109,7 @@ class ModelRun {
   void Perform(const Step& step);
   void Put(Rng& rng);
   void PutExpiring(Rng& rng);
+  void Merge(Rng& rng);
   void Delete(Rng& rng);
   void Batch(Rng& rng);
   void WriteIf(Rng& rng);
@@ -193,6 +187,8 @@ void ModelRun::Perform(const Step& step) {
       return Delete(rng);
     case StepKind::kPutExpiring:
       return PutExpiring(rng);
+    case StepKind::kMerge:
+      return Merge(rng);
     case StepKind::kBatch:
       return Batch(rng);
     case StepKind::kAdvanceClock: {
@@ -250,10 +246,14 @@ void ModelRun::ExpectWritten(const Result<Sequence>& written, const WriteBatch& 
   for (auto next = operations.Next(); next.ok() && *next; next = operations.Next()) {
     const WriteBatch::Operation& operation = **next;
     const std::string key(operation.key);
-    std::optional<ModelHistory::Value> value;
-    if (operation.kind != OpKind::kDelete) value.emplace(std::string(operation.value));
-    if (operation.kind == OpKind::kPutExpiring) value->expires_at_ms = operation.expires_at_ms;
-    history_.Apply(key, std::move(value));
+    if (operation.kind == OpKind::kMerge) {
+      history_.Merge(key, operation.merge_operator, operation.value, now_ms());
+    } else {
+      std::optional<ModelHistory::Value> value;
+      if (operation.kind != OpKind::kDelete) value.emplace(std::string(operation.value));
+      if (operation.kind == OpKind::kPutExpiring) value->expires_at_ms = operation.expires_at_ms;
+      history_.Apply(key, std::move(value));
+    }
     history_.Trim(key, OldestNeeded());
   }
   if (*written != history_.newest()) {
@@ -278,6 +278,14 @@ void ModelRun::PutExpiring(Rng& rng) {
   Say("put " + Show(key) + " = " + Show(value) + " until " + std::to_string(expires_at_ms));
   WriteBatch batch;
   batch.Put(key, value, expires_at_ms);
+  Write(batch);
+}
+
+void ModelRun::Merge(Rng& rng) {
+  WriteBatch batch;
+  std::string text;
+  RandomMerge(rng, RandomKey(rng), batch, text);
+  Say(text);
   Write(batch);
 }
 

@@ -40,6 +40,11 @@ inline constexpr size_t kMultiGetKeysMax = 65'536;
 // the clock at the call. PinnedValue::expires_at_ms says when a value will go. Expiring is no
 // write: no conditional write takes it for a change.
 //
+// Merge: the key comes to hold what the operator makes of what it held, or of nothing, and the
+// operand; merges of a key apply one after the other, none is lost. A value that expires keeps its
+// instant. Operators are total, so a merge fails only as a put does: of a value above the limits,
+// and of a user's operator (from kUserMergeMin on) where the store was opened without its function.
+//
 // Errors: after kInvalidArgument, kConflict and kResourceExhausted nothing has happened. After
 // kIoError the batch is wholly present or wholly absent once the store is opened again, and
 // visible or not until then. A snapshot of another store is kInvalidArgument. In a store opened

@@ -24,8 +24,8 @@ enum class OpKind : uint8_t {
   kPut = 1,
   kDelete = 2,
   kPutExpiring = 5,  // A put with the instant from which its value is absent.
+  kMerge = 3,        // In batches alone: a store writes what it makes of it.
   // Reserved in the formats, not written yet:
-  kMerge = 3,
   kDeleteRange = 4,
   kSingleDelete = 6,
   kPutReference = 7,
@@ -40,6 +40,25 @@ enum class OpKind : uint8_t {
 // Whether the operation carries an instant `expires_at_ms`: milliseconds since 1970 by the wall
 // clock, eight bytes in each format.
 constexpr bool Expires(OpKind kind) { return kind == OpKind::kPutExpiring; }
+// Whether stores write operations of this kind. A merge is none of them: what it makes is.
+constexpr bool IsStored(OpKind kind) {
+  return kind == OpKind::kPut || kind == OpKind::kDelete || kind == OpKind::kPutExpiring;
+}
+
+// How an operand of a merge changes what its key holds (merge.h). Each is total: whatever the
+// bytes, there is a value. From kUserMergeMin on they are the user's.
+enum class MergeOperator : uint8_t {
+  kAddI64 = 1,  // Decimal numbers, added with wrap-around; bytes that are none count as 0.
+  kAppend = 2,
+  kMax = 3,  // In byte order; from nothing, the operand.
+  kMin = 4,
+};
+inline constexpr uint8_t kUserMergeMin = 128;
+
+constexpr bool IsBuiltIn(MergeOperator op) {
+  return op >= MergeOperator::kAddI64 && op <= MergeOperator::kMin;
+}
+constexpr bool IsUsers(MergeOperator op) { return static_cast<uint8_t>(op) >= kUserMergeMin; }
 
 inline constexpr uint64_t kKeyBytesMax = uint64_t{1} << 20;  // 1 MiB.
 inline constexpr uint32_t kBatchOperationsMax = uint32_t{1} << 31;

@@ -4,6 +4,7 @@
 #include <limits>
 
 #include "aidb/base/bytes.h"
+#include "aidb/base/check.h"
 
 namespace aidb::kv {
 namespace {
@@ -18,6 +19,7 @@ Status CheckKind(uint8_t kind, size_t offset) {
     case OpKind::kPut:
     case OpKind::kDelete:
     case OpKind::kPutExpiring:
+    case OpKind::kMerge:
       return {};
     default:
       break;
@@ -52,6 +54,15 @@ Result<std::optional<WriteBatch::Operation>> WriteBatch::Reader::Next() {
     if (!expires_at_ms) return Corruption(At(offset_) + "the expiry does not fit in what is left");
     operation.expires_at_ms = *expires_at_ms;
   }
+  if (operation.kind == OpKind::kMerge) {
+    const std::optional<uint8_t> op = reader.Le<uint8_t>();
+    if (!op) return Corruption(At(offset_) + "the operator does not fit in what is left");
+    operation.merge_operator = MergeOperator{*op};
+    if (!IsBuiltIn(operation.merge_operator) && !IsUsers(operation.merge_operator)) {
+      return InvalidArgument(At(offset_) + "unknown merge operator " + std::to_string(*op) +
+                             ": a newer version wrote it");
+    }
+  }
   if (operation.kind != OpKind::kDelete) {
     const std::optional<std::string_view> value = reader.LengthPrefixed();
     if (!value) return Corruption(At(offset_) + "the value does not fit in what is left");
@@ -82,13 +93,21 @@ void WriteBatch::Put(std::string_view key, std::string_view value, uint64_t expi
   has_expiry_ = true;
 }
 
+void WriteBatch::Merge(std::string_view key, MergeOperator op, std::string_view operand) {
+  AIDB_CHECK(IsBuiltIn(op) || IsUsers(op));
+  Begin(OpKind::kMerge, key);
+  operations_.push_back(static_cast<char>(op));
+  AppendLengthPrefixed(operations_, operand);
+  has_merge_ = true;
+}
+
 void WriteBatch::Delete(std::string_view key) { Begin(OpKind::kDelete, key); }
 
 void WriteBatch::Clear() {
   operations_.clear();
   count_ = 0;
   longest_key_bytes_ = 0;
-  has_expiry_ = false;
+  has_expiry_ = has_merge_ = false;
 }
 
 Status WriteBatch::Validate(uint64_t batch_bytes_max) const {

@@ -15,7 +15,8 @@ namespace aidb::kv {
 //
 //   operation:  u8 kind | varint key_len | key
 //               | [u64 expires_at_ms]               (put-expiring)
-//               | [varint value_len | value]        (put, put-expiring)
+//               | [u8 operator]                     (merge)
+//               | [varint value_len | value]        (put, put-expiring, merge)
 //
 // The kinds are those of OpKind; the high bit of the kind byte is reserved for a keyspace id.
 // Every batch has exactly one encoding. Building never fails: limits are checked by Validate.
@@ -26,8 +27,9 @@ class WriteBatch {
   struct Operation {
     OpKind kind;
     std::string_view key;
-    std::string_view value;      // Empty for a delete.
-    uint64_t expires_at_ms = 0;  // Where Expires(kind).
+    std::string_view value;          // Empty for a delete; of a merge the operand.
+    uint64_t expires_at_ms = 0;      // Where Expires(kind).
+    MergeOperator merge_operator{};  // Of a merge.
   };
 
   // Reads operations one after the other. Views live as long as the encoded bytes.
@@ -48,6 +50,8 @@ class WriteBatch {
   // A value that is absent from `expires_at_ms` on: milliseconds since 1970 by the store's wall
   // clock (see Store). One that lies in the past hides what the key held, as a delete does.
   void Put(std::string_view key, std::string_view value, uint64_t expires_at_ms);
+  // Changes what the key holds, nothing perhaps, as `op` says (see Store).
+  void Merge(std::string_view key, MergeOperator op, std::string_view operand);
   void Delete(std::string_view key);
   void Clear();
 
@@ -55,6 +59,7 @@ class WriteBatch {
   bool empty() const { return count_ == 0; }
   // Whether any of the values expires.
   bool has_expiry() const { return has_expiry_; }
+  bool has_merge() const { return has_merge_; }
   // Encoded bytes: what the log will carry, without its record headers.
   size_t size_bytes() const { return operations_.size(); }
   std::string_view operations() const { return operations_; }
@@ -73,6 +78,7 @@ class WriteBatch {
   uint32_t count_ = 0;
   uint64_t longest_key_bytes_ = 0;
   bool has_expiry_ = false;
+  bool has_merge_ = false;
 };
 
 }  // namespace aidb::kv

@@ -18,6 +18,7 @@ struct Decoded {
   std::string key;
   std::string value;
   uint64_t expires_at_ms = 0;
+  uint8_t merge_operator = 0;
   bool operator==(const Decoded&) const = default;
 };
 
@@ -31,9 +32,16 @@ class Reference {
     std::vector<Decoded> all;
     while (at_ < bytes_.size()) {
       Decoded one{.kind = static_cast<uint8_t>(bytes_[at_++]), .key = {}, .value = {}};
-      if (one.kind != 1 && one.kind != 2 && one.kind != 5) return std::nullopt;
+      if (one.kind != 1 && one.kind != 2 && one.kind != 3 && one.kind != 5) return std::nullopt;
       if (!ReadString(one.key) || one.key.size() > kKeyBytesMax) return std::nullopt;
       if (one.kind == 5 && !ReadExpiry(one.expires_at_ms)) return std::nullopt;
+      if (one.kind == 3) {
+        if (at_ == bytes_.size()) return std::nullopt;
+        one.merge_operator = static_cast<uint8_t>(bytes_[at_++]);
+        const bool known =
+            (one.merge_operator >= 1 && one.merge_operator <= 4) || one.merge_operator >= 128;
+        if (!known) return std::nullopt;
+      }
       if (one.kind != 2 && !ReadString(one.value)) return std::nullopt;
       all.push_back(one);
     }
@@ -80,7 +88,8 @@ std::optional<std::vector<Decoded>> Decode(std::string_view bytes) {
     }
     if (!*next) return all;
     all.push_back({static_cast<uint8_t>((*next)->kind), std::string((*next)->key),
-                   std::string((*next)->value), (*next)->expires_at_ms});
+                   std::string((*next)->value), (*next)->expires_at_ms,
+                   static_cast<uint8_t>((*next)->merge_operator)});
   }
 }
 
@@ -92,6 +101,8 @@ void Check(std::string_view bytes) {
   for (const Decoded& one : *decoded) {
     if (one.kind == static_cast<uint8_t>(OpKind::kPut)) {
       again.Put(one.key, one.value);
+    } else if (one.kind == static_cast<uint8_t>(OpKind::kMerge)) {
+      again.Merge(one.key, MergeOperator{one.merge_operator}, one.value);
     } else if (one.kind == static_cast<uint8_t>(OpKind::kPutExpiring)) {
       again.Put(one.key, one.value, one.expires_at_ms);
     } else {

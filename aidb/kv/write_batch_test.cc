@@ -51,6 +51,27 @@ TEST(WriteBatch, AnExpiryStandsBetweenKeyAndValue) {
   EXPECT_FALSE(batch.has_expiry());
 }
 
+TEST(WriteBatch, AMergeCarriesItsOperator) {
+  WriteBatch batch;
+  batch.Put("key", "value");
+  EXPECT_FALSE(batch.has_merge());
+  batch.Merge("n", MergeOperator::kAddI64, "5");
+  batch.Merge("", MergeOperator{255}, "");
+  EXPECT_TRUE(batch.has_merge());
+  EXPECT_EQ(batch.operations(),
+            "\x01\x03key\x05value\x03\x01n\x01\x01"
+            "5\x03\0\xFF\0"s);
+  WriteBatch::Reader reader = batch.operations_reader();
+  ASSERT_TRUE(reader.Next().ok());
+  const auto merge = reader.Next();
+  ASSERT_TRUE(merge.ok() && merge->has_value());
+  EXPECT_EQ((*merge)->kind, OpKind::kMerge);
+  EXPECT_EQ((*merge)->merge_operator, MergeOperator::kAddI64);
+  EXPECT_EQ((*merge)->value, "5");
+  batch.Clear();
+  EXPECT_FALSE(batch.has_merge());
+}
+
 TEST(WriteBatch, LengthsAbove127TakeTwoBytes) {
   WriteBatch batch;
   batch.Put("k", std::string(128, 'v'));
@@ -121,12 +142,22 @@ TEST(WriteBatchReader, NeverDecodesZeros) {
 }
 
 TEST(WriteBatchReader, RefusesKindsOfANewerVersionInsteadOfSkippingThem) {
-  for (const int kind : {3, 4, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 0x7F, 0x80, 0x81, 0xFF}) {
+  for (const int kind : {4, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 0x7F, 0x80, 0x81, 0xFF}) {
     const std::string operations = static_cast<char>(kind) + "\x01k\x01v"s;
     const Status status = FirstError(operations);
     EXPECT_EQ(status.code(), StatusCode::kInvalidArgument) << kind;
     EXPECT_NE(status.message().find("newer version"), std::string_view::npos) << kind;
   }
+}
+
+TEST(WriteBatchReader, RefusesOperatorsOfANewerVersion) {
+  for (const int op : {0, 5, 127}) {
+    const Status status = FirstError("\x03\x01k"s + static_cast<char>(op) + "\x01v");
+    EXPECT_EQ(status.code(), StatusCode::kInvalidArgument) << op;
+    EXPECT_NE(status.message().find("newer version"), std::string_view::npos) << op;
+  }
+  EXPECT_EQ(FirstError("\x03\x01k"s).code(), StatusCode::kCorruption);
+  EXPECT_TRUE(FirstError("\x03\x01k\x80\x01v"s).ok());
 }
 
 TEST(WriteBatchReader, RefusesASecondEncodingOfTheSameLength) {

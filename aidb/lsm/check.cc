@@ -269,6 +269,7 @@ class StoreCheck {
                           " operations and has another number");
       }
       if (!operation) return {};
+      AIDB_RETURN_IF_ERROR(CheckLogged(operation->kind));
     }
   }
 

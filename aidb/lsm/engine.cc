@@ -64,12 +64,14 @@ Status MemoryPlan::Check(const kv::Options& options) const {
                          std::to_string(rest) + ". Lower one of these or raise memory_bytes");
 }
 
-Engine::Engine(const io::Env& env, std::string directory, const kv::Options& options)
+Engine::Engine(const io::Env& env, std::string directory, const kv::Options& options,
+               const kv::MergeFunction* merge)
     : guard_(env.files),
       env_{guard_, env.clock, env.executor, env.random, env.log},
       directory_(std::move(directory)),
       options_(options),
       memory_(MemoryPlan::For(options)),
+      merger_(merge),
       core_(std::make_shared<HandleCore>(env.files, env.clock, directory_, memory_.cache_bytes,
                                          kTablesMax)),
       unused_(std::make_shared<UnusedTables>()),
@@ -135,6 +137,9 @@ Result<Sequence> Engine::Write(kv::WriteBatch batch, const kv::WriteOptions& opt
   Sequence last{};
   {
     MutexLock lock(write_mu_);
+    if (batch.has_merge()) {
+      AIDB_ASSIGN_OR_RETURN(batch, Folded(batch));
+    }
     AIDB_ASSIGN_OR_RETURN(last, WriteLocked(batch, deadline));
   }
   if (options.sync && !AIDB_CANARY_HIT(kAckBeforeSync)) AIDB_RETURN_IF_ERROR(WaitDurable(last));
@@ -146,6 +151,20 @@ Status Engine::WaitDurable(Sequence sequence) {
   // The write is visible, and kResourceExhausted would say that nothing has happened.
   if (status.code() != StatusCode::kResourceExhausted) return status;
   return IoError(std::string(status.message()));
+}
+
+// Under the writers' lock nothing comes in between the read and the write of what it gave.
+Result<kv::WriteBatch> Engine::Folded(const kv::WriteBatch& batch) const {
+  SharedView view{.state = CurrentState(), .sequence = VisibleSequence(), .now_ms = core_->NowMs()};
+  AIDB_ASSIGN_OR_RETURN(
+      kv::WriteBatch folded,
+      kv::FoldMerges(batch, merger_, *view.now_ms,
+                     [&](std::string_view key) -> Result<std::optional<kv::PinnedValue>> {
+                       AIDB_ASSIGN_OR_RETURN(auto found, Find(*view.state, key, view.sequence));
+                       return ValueOf(std::move(found), view.now_ms);
+                     }));
+  AIDB_RETURN_IF_ERROR(folded.Validate(options_.batch_bytes_max));
+  return folded;
 }
 
 Result<Sequence> Engine::WriteLocked(const kv::WriteBatch& batch, Instant deadline) {

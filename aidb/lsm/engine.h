@@ -30,6 +30,7 @@
 #include "aidb/io/guard/sync_guard.h"
 #include "aidb/journal/journal.h"
 #include "aidb/kv/expiry_clock.h"
+#include "aidb/kv/merge.h"
 #include "aidb/lsm/block_cache.h"
 #include "aidb/lsm/compaction.h"
 #include "aidb/lsm/compaction_picker.h"
@@ -119,7 +120,8 @@ struct HandleCore {
 class Engine final : public kv::Store, public kv::ConditionalWriter, private journal::JournalFiles {
  public:
   static Result<std::unique_ptr<Engine>> Open(const io::Env& env, std::string_view directory,
-                                              const kv::Options& options, OpenReport& report);
+                                              const kv::Options& options, OpenReport& report,
+                                              const kv::MergeFunction* merge = nullptr);
   // Without Close: leaves what SIGKILL would.
   ~Engine() override;
 
@@ -166,11 +168,13 @@ class Engine final : public kv::Store, public kv::ConditionalWriter, private jou
   };
   class SnapshotHandle;
 
-  Engine(const io::Env& env, std::string directory, const kv::Options& options);
+  Engine(const io::Env& env, std::string directory, const kv::Options& options,
+         const kv::MergeFunction* merge);
 
   // engine.cc
   Status CheckWritable() const;
   void Delay(uint64_t bytes);
+  Result<kv::WriteBatch> Folded(const kv::WriteBatch& batch) const AIDB_REQUIRES(write_mu_);
   Result<Sequence> WriteLocked(const kv::WriteBatch& batch, Instant deadline)
       AIDB_REQUIRES(write_mu_);
   bool ActiveFits(const kv::WriteBatch& batch) const AIDB_REQUIRES(write_mu_);
@@ -267,6 +271,7 @@ class Engine final : public kv::Store, public kv::ConditionalWriter, private jou
   const std::string directory_;
   const kv::Options options_;
   const MemoryPlan memory_;
+  const kv::Merger merger_;
   std::shared_ptr<HandleCore> core_;  // The same from the end of Open on.
   const std::shared_ptr<UnusedTables> unused_;
   const LogFraming framing_;

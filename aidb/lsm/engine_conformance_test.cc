@@ -19,8 +19,9 @@ constexpr kv::Abilities kNativeAbilities{.durable = true, .conditional = true};
 class NativeSubject final : public kv::Subject {
  public:
   Result<kv::OpenedStore> Open(const kv::Options& options) override {
-    AIDB_ASSIGN_OR_RETURN(OpenedStore opened,
-                          OpenStore(WithClock(world_.env()), directory_.Join("store"), options));
+    AIDB_ASSIGN_OR_RETURN(
+        OpenedStore opened,
+        OpenStore(WithClock(world_.env()), directory_.Join("store"), options, trial_merge()));
     return kv::OpenedStore{.store = std::move(opened.store), .conditional = opened.conditional};
   }
   kv::Options options() const override {

@@ -37,17 +37,18 @@ TableUnused NoteIn(std::shared_ptr<UnusedTables> unused) {
 }  // namespace
 
 Result<OpenedStore> OpenStore(const io::Env& env, std::string_view directory,
-                              const kv::Options& options) {
+                              const kv::Options& options, const kv::MergeFunction* merge) {
   OpenedStore opened;
   AIDB_ASSIGN_OR_RETURN(std::unique_ptr<Engine> engine,
-                        Engine::Open(env, directory, options, opened.report));
+                        Engine::Open(env, directory, options, opened.report, merge));
   opened.conditional = engine.get();
   opened.store = std::move(engine);
   return opened;
 }
 
 Result<std::unique_ptr<Engine>> Engine::Open(const io::Env& env, std::string_view directory,
-                                             const kv::Options& options, OpenReport& report) {
+                                             const kv::Options& options, OpenReport& report,
+                                             const kv::MergeFunction* merge) {
   AIDB_RETURN_IF_ERROR(options.Validate());
   AIDB_RETURN_IF_ERROR(options.RefuseAllBut(kHonoured, "native"));
   AIDB_RETURN_IF_ERROR(MemoryPlan::For(options).Check(options));
@@ -56,7 +57,7 @@ Result<std::unique_ptr<Engine>> Engine::Open(const io::Env& env, std::string_vie
   AIDB_ASSIGN_OR_RETURN(const bool exists, env.files.Exists(directory));
   if (!exists && must_exist) return NoStore(directory);
   if (!must_exist) AIDB_RETURN_IF_ERROR(env.files.CreateDirectory(directory));
-  std::unique_ptr<Engine> engine(new Engine(env, std::string(directory), options));
+  std::unique_ptr<Engine> engine(new Engine(env, std::string(directory), options, merge));
   AIDB_ASSIGN_OR_RETURN(engine->lock_, env.files.Lock(io::JoinPath(directory, "LOCK"),
                                                       options.mode == kv::StoreMode::kReadOnly
                                                           ? io::LockMode::kShared
@@ -298,6 +299,7 @@ Status Engine::Replay(uint64_t log_number, Sequence first, uint32_t count,
                         " operations and has another number");
     }
     if (!operation) return {};
+    AIDB_RETURN_IF_ERROR(CheckLogged(operation->kind));
     if (AIDB_CANARY_HIT(kHalfBatch) && i > 0) continue;
     AIDB_RETURN_IF_ERROR(CountReplayed(*operation));
     if (kv::Expires(operation->kind)) core_->expires.store(true);

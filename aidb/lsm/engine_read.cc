@@ -320,6 +320,9 @@ Result<Sequence> Engine::WriteIf(const kv::Precondition& unchanged, kv::WriteBat
     MutexLock lock(write_mu_);
     AIDB_RETURN_IF_ERROR(CheckUnchanged(unchanged));
     if (batch.empty()) return VisibleSequence();
+    if (batch.has_merge()) {
+      AIDB_ASSIGN_OR_RETURN(batch, Folded(batch));
+    }
     AIDB_ASSIGN_OR_RETURN(last, WriteLocked(batch, deadline));
   }
   if (options.sync) AIDB_RETURN_IF_ERROR(WaitDurable(last));

@@ -30,9 +30,19 @@
 #include <string>
 #include <string_view>
 
+#include "aidb/base/status.h"
 #include "aidb/journal/framing.h"
+#include "aidb/kv/types.h"
 
 namespace aidb::lsm {
+
+// kInvalidArgument for an operation of a batch that no log of this version holds.
+inline Status CheckLogged(kv::OpKind kind) {
+  if (kv::IsStored(kind)) return {};
+  return InvalidArgument("the log holds an operation of kind " +
+                         std::to_string(static_cast<unsigned>(kind)) +
+                         ": a newer version wrote it");
+}
 
 inline constexpr uint64_t kLogBlockBytes = 32768;
 inline constexpr uint64_t kLogHeaderBytes = 16;

@@ -399,6 +399,15 @@ std::string GoldenLog() {
   return log.bytes();
 }
 
+TEST(LogFraming, ALogHoldsWhatMergesMadeAndNoMerges) {
+  for (const kv::OpKind kind : {kv::OpKind::kPut, kv::OpKind::kDelete, kv::OpKind::kPutExpiring}) {
+    EXPECT_TRUE(CheckLogged(kind).ok());
+  }
+  const Status refused = CheckLogged(kv::OpKind::kMerge);
+  EXPECT_EQ(refused.code(), StatusCode::kInvalidArgument);
+  EXPECT_NE(refused.message().find("newer version"), std::string_view::npos);
+}
+
 TEST(LogFraming, WritesTheGoldenFileBitForBit) {
   const std::string log = GoldenLog();
   EXPECT_TRUE(Golden("log_v1.log", log) == log) << "docs/formats/log.md and the format differ";

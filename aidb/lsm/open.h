@@ -9,6 +9,7 @@
 #include "aidb/base/result.h"
 #include "aidb/io/env.h"
 #include "aidb/kv/conditional_writer.h"
+#include "aidb/kv/merge.h"
 #include "aidb/kv/options.h"
 #include "aidb/kv/store.h"
 
@@ -37,7 +38,8 @@ struct OpenedStore {
 // nothing was changed, but that a manifest of a store that was not closed may have been copied.
 //
 // Lifetime: what `env` refers to outlives the store and every handle it gave out.
+// `merge` has the user's operators, if there are any, and outlives the store.
 Result<OpenedStore> OpenStore(const io::Env& env, std::string_view directory,
-                              const kv::Options& options);
+                              const kv::Options& options, const kv::MergeFunction* merge = nullptr);
 
 }  // namespace aidb::lsm

@@ -20,7 +20,8 @@ class RocksSubject final : public kv::Subject {
  public:
   Result<kv::OpenedStore> Open(const kv::Options& options) override {
     AIDB_ASSIGN_OR_RETURN(
-        auto store, RocksStore::Open(WithClock(posix_.env()), directory_.Join("store"), options));
+        auto store, RocksStore::Open(WithClock(posix_.env()), directory_.Join("store"), options,
+                                     trial_merge()));
     kv::ConditionalWriter* const conditional = store.get();
     return kv::OpenedStore{.store = std::move(store), .conditional = conditional};
   }

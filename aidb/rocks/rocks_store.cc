@@ -111,7 +111,8 @@ void RaiseTo(std::atomic<uint64_t>& target, uint64_t value) {
 // only inside, so that Close can let it go once all have left.
 class RocksStore::Impl {
  public:
-  Impl(const io::Env& env, const kv::Options& options, std::shared_ptr<Core> core);
+  Impl(const io::Env& env, const kv::Options& options, const kv::MergeFunction* merge,
+       std::shared_ptr<Core> core);
   ~Impl();
 
   // `unchanged` null: no condition.
@@ -140,8 +141,14 @@ class RocksStore::Impl {
   Status CheckSnapshot(const kv::Snapshot* snapshot) const;
   Result<rocksdb::ReadOptions> ReadOptionsAt(const kv::Snapshot* snapshot) const;
   Status CheckPrecondition(const kv::Precondition& unchanged) const;
-  // Makes the second column family unless it is there. Nobody else may write.
+  // Inside writes_, alone if the batch brings the first value that expires.
+  Result<Sequence> WriteFolded(const kv::WriteBatch& batch, const kv::WriteOptions& options);
+  // Makes the second column family unless it is there. Nobody else may write then.
   Status StartExpiry();
+  Answer ReadOne(std::string_view key, const kv::ReadOptions& options,
+                 const rocksdb::ReadOptions& read);
+  // The batch with merges replaced by what they make. Nobody else may write.
+  Result<kv::WriteBatch> Folded(const kv::WriteBatch& batch);
   // Values and their instants at one moment.
   std::vector<Answer> GetWithExpiry(std::span<const std::string_view> keys,
                                     const kv::ReadOptions& options,
@@ -151,6 +158,7 @@ class RocksStore::Impl {
   void AddEngineStats(kv::StoreStats& stats) const;
 
   const kv::Options options_;
+  const kv::Merger merger_;
   std::shared_ptr<Core> core_;
   Counts counts_;
   std::atomic<uint64_t> durable_;  // A sequence; rises only.
@@ -162,8 +170,9 @@ class RocksStore::Impl {
   std::unique_ptr<IntervalSync> interval_sync_;  // Null: none. Its task enters calls_.
 };
 
-RocksStore::Impl::Impl(const io::Env& env, const kv::Options& options, std::shared_ptr<Core> core)
-    : options_(options), core_(std::move(core)), durable_(ToNumber(Newest())) {
+RocksStore::Impl::Impl(const io::Env& env, const kv::Options& options,
+                       const kv::MergeFunction* merge, std::shared_ptr<Core> core)
+    : options_(options), merger_(merge), core_(std::move(core)), durable_(ToNumber(Newest())) {
   // What recovery found it has written to tables, so it is durable.
   if (options_.sync_interval_ms > 0 && !read_only()) {
     interval_sync_ = std::make_unique<IntervalSync>(
@@ -226,12 +235,29 @@ Result<Sequence> RocksStore::Impl::Write(const kv::Precondition* unchanged,
   if (read_only()) return Unavailable("rocksdb store: opened read-only");
   AIDB_RETURN_IF_ERROR(sync_latch_.Check());
   const bool starts_expiry = batch.has_expiry() && core_->expiry.handle() == nullptr;
-  const WritePass write(writes_, unchanged != nullptr || starts_expiry
-                                     ? WritePass::Company::kAlone
-                                     : WritePass::Company::kTogether);
+  const bool alone = unchanged != nullptr || starts_expiry || batch.has_merge();
+  const WritePass write(writes_,
+                        alone ? WritePass::Company::kAlone : WritePass::Company::kTogether);
   if (unchanged != nullptr) AIDB_RETURN_IF_ERROR(CheckPrecondition(*unchanged));
   if (batch.empty()) return Newest();
-  if (starts_expiry) AIDB_RETURN_IF_ERROR(StartExpiry());
+  if (!batch.has_merge()) return WriteFolded(batch, options);
+  AIDB_ASSIGN_OR_RETURN(const kv::WriteBatch folded, Folded(batch));
+  return WriteFolded(folded, options);
+}
+
+Result<kv::WriteBatch> RocksStore::Impl::Folded(const kv::WriteBatch& batch) {
+  AIDB_ASSIGN_OR_RETURN(
+      kv::WriteBatch folded,
+      kv::FoldMerges(batch, merger_, core_->clock.NowMs(), [this](std::string_view key) {
+        return ReadOne(key, {}, rocksdb::ReadOptions());
+      }));
+  AIDB_RETURN_IF_ERROR(folded.Validate(options_.batch_bytes_max));
+  return folded;
+}
+
+Result<Sequence> RocksStore::Impl::WriteFolded(const kv::WriteBatch& batch,
+                                               const kv::WriteOptions& options) {
+  if (batch.has_expiry()) AIDB_RETURN_IF_ERROR(StartExpiry());
   rocksdb::WriteBatch converted = Convert(batch, core_->expiry.handle());
   rocksdb::WriteOptions write_options;
   write_options.sync = options.sync;
@@ -253,6 +279,11 @@ Answer RocksStore::Impl::Get(std::string_view key, const kv::ReadOptions& option
   if (!pass) return Closed();
   AIDB_ASSIGN_OR_RETURN(const rocksdb::ReadOptions read, ReadOptionsAt(options.snapshot));
   counts_.gets.fetch_add(1, std::memory_order_relaxed);
+  return ReadOne(key, options, read);
+}
+
+Answer RocksStore::Impl::ReadOne(std::string_view key, const kv::ReadOptions& options,
+                                 const rocksdb::ReadOptions& read) {
   if (core_->expiry.handle() == nullptr) {
     rocksdb::PinnableSlice slice;
     const rocksdb::Status status =
@@ -436,7 +467,8 @@ Status RocksStore::Impl::Close() {
 }
 
 Result<std::unique_ptr<RocksStore>> RocksStore::Open(const io::Env& env, std::string_view path,
-                                                     const kv::Options& options) {
+                                                     const kv::Options& options,
+                                                     const kv::MergeFunction* merge) {
   AIDB_RETURN_IF_ERROR(options.Validate());
   AIDB_ASSIGN_OR_RETURN(rocksdb::Options mapped, MapOptions(options, env.executor.Parallelism()));
   auto core = std::make_shared<Core>(env.clock);
@@ -469,7 +501,7 @@ Result<std::unique_ptr<RocksStore>> RocksStore::Open(const io::Env& env, std::st
     if (ExpiryColumn::SequenceIn(handle->GetName())) core->expiry.Adopt(handle, *expiry_from);
   }
   return std::unique_ptr<RocksStore>(
-      new RocksStore(std::make_unique<Impl>(env, options, std::move(core))));
+      new RocksStore(std::make_unique<Impl>(env, options, merge, std::move(core))));
 }
 
 RocksStore::RocksStore(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
