@@ -59,6 +59,15 @@ Result<ExitCode> Put(const Context& context, const PutOptions& options) {
   return Ended(*db, ExitCode::kOk);
 }
 
+Result<ExitCode> Merge(const Context& context, const MergeOptions& options) {
+  AIDB_ASSIGN_OR_RETURN(const std::string key, Argument(options.key, options.escaped));
+  AIDB_ASSIGN_OR_RETURN(const std::string operand, Argument(options.operand, options.escaped));
+  AIDB_ASSIGN_OR_RETURN(const auto db, OpenToWrite(context, StoreMode::kCreateIfMissing));
+  AIDB_RETURN_IF_ERROR(db->Merge(key, options.op, operand, context.write_options()));
+  AIDB_RETURN_IF_ERROR(Say(context, "", R"({"ok":true})"));
+  return Ended(*db, ExitCode::kOk);
+}
+
 Result<ExitCode> Get(const Context& context, const KeyOptions& options) {
   AIDB_ASSIGN_OR_RETURN(const std::string key, Argument(options.key, options.escaped));
   AIDB_ASSIGN_OR_RETURN(const auto db, OpenToRead(context));

@@ -24,6 +24,14 @@ struct PutOptions {
 };
 Result<ExitCode> Put(const Context& context, const PutOptions& options);
 
+struct MergeOptions {
+  std::string key;
+  MergeOperator op = MergeOperator::kAddI64;
+  std::string operand;
+  bool escaped = false;
+};
+Result<ExitCode> Merge(const Context& context, const MergeOptions& options);
+
 struct KeyOptions {
   std::string key;
   bool escaped = false;

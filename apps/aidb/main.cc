@@ -34,6 +34,7 @@ constexpr const char* kImportFooter = R"help(Examples:
 constexpr const char* kFooter = R"(Examples:
   aidb put city:paris 2.1M --db data       write one key; the store is created if missing
   aidb put session:7 open --ttl 60 --db data
+  aidb merge visits add 1 --db data
   aidb get city:paris --db data            its value, byte for byte
   aidb scan --prefix city: --limit 10 --db data
   aidb import cities.json --key-template 'city:{country}:{name}#{n}' --db data
@@ -118,6 +119,27 @@ void AddPut(CLI::App& app, Parsed& parsed) {
   AddEscaped(put, options->escaped);
   put.callback([&parsed, options] {
     parsed.command = [options](const Context& context) { return Put(context, *options); };
+  });
+}
+
+void AddMerge(CLI::App& app, Parsed& parsed) {
+  CLI::App& merge =
+      *app.add_subcommand("merge", "Change what a key holds, or nothing, by an operand");
+  auto options = std::make_shared<MergeOptions>();
+  auto name = std::make_shared<std::string>();
+  const Names<MergeOperator> names{{"add", MergeOperator::kAddI64},
+                                   {"append", MergeOperator::kAppend},
+                                   {"max", MergeOperator::kMax},
+                                   {"min", MergeOperator::kMin}};
+  merge.add_option("key", options->key, "The key")->required();
+  merge.add_option("operator", *name, "add (decimal numbers), append, max, min (in byte order)")
+      ->required()
+      ->check(CLI::IsMember(names).description(""));
+  merge.add_option("operand", options->operand, "What to merge")->required();
+  AddEscaped(merge, options->escaped);
+  merge.callback([&parsed, options, name, names] {
+    options->op = names.at(*name);
+    parsed.command = [options](const Context& context) { return Merge(context, *options); };
   });
 }
 
@@ -228,6 +250,7 @@ void AddInspection(CLI::App& app, Parsed& parsed) {
 
 void AddCommands(CLI::App& app, Parsed& parsed) {
   AddPut(app, parsed);
+  AddMerge(app, parsed);
   AddOfKey(app, parsed, "get", "Print the value of a key, byte for byte", Get);
   AddOfKey(app, parsed, "delete", "Delete a key; an absent one is no error", Delete);
   AddScan(app, parsed);

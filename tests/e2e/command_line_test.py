@@ -78,6 +78,19 @@ class SingleKeys(CommandLine):
         self.assertNotIn('expires_at_ms', json.loads(self.ask('get', 'long', '--output', 'json')))
         self.complaint('put', 'k', 'v', '--ttl', '0', code=INVALID)
 
+    def test_merge(self):
+        self.ask('merge', 'n', 'add', '40')
+        self.ask('merge', 'n', 'add', '2')
+        self.assertEqual(self.ask('get', 'n'), b'42')
+        self.ask('merge', 'n', 'add', '-50')
+        self.ask('merge', 'n', 'append', r'\x00', '--escaped')
+        self.assertEqual(self.ask('get', 'n'), b'-8\0')
+        self.ask('merge', 'n', 'max', 'z')
+        self.assertEqual(json.loads(self.ask('merge', 'n', 'min', 'y', '--output', 'json')),
+                         {'ok': True})
+        self.assertEqual(self.ask('get', 'n'), b'y')
+        self.complaint('merge', 'n', 'multiply', '2', code=INVALID)
+
     def test_values_are_bytes(self):
         value = bytes(range(256)) * 300
         self.ask('put', 'all', stdin=value)
