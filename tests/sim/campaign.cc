@@ -140,7 +140,7 @@ SimDisk Campaign::RunProcess(const Plan& plan, History& history, int process, Si
   io::SimWorld world(seed, std::move(disk), plan.world);
   const uint64_t before = operations;  // Of earlier processes: each has a number of its own.
   for (const io::FaultRule& fault : plan.faults) world.files().faults().Add(fault);
-  Workload workload(world, plan, history, process);
+  Workload workload(world, plan, history, process, sync_failed_);
   const Scene scene{world, plan, history, workload};
   const bool everywhere = plan.kind != RunKind::kFaults;
   world.files().set_on_operation([&](const io::SimOperation& operation, Phase phase) {

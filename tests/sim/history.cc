@@ -109,8 +109,19 @@ void History::Settle(uint64_t last, const std::vector<std::pair<uint64_t, int>>&
   for (const auto& [first, batch] : tiling) Place(batch, first);
   for (const int batch : open_) batches_[static_cast<size_t>(batch)].outcome = Outcome::kAbsent;
   open_.clear();
-  acknowledged_ = std::max(acknowledged_, last);
+  Forget(last);
+  acknowledged_ = last;
   NoteDurable(last);
+}
+
+void History::Forget(uint64_t last) {
+  for (auto it = placed_.upper_bound(last); it != placed_.end(); it = placed_.erase(it)) {
+    batches_[static_cast<size_t>(it->second)].outcome = Outcome::kAbsent;
+  }
+  for (auto& versions : versions_) {
+    std::erase_if(versions, [&](const Version& version) { return version.sequence > last; });
+  }
+  solid_ = std::min(solid_, last);
 }
 
 uint64_t History::DurableWithin(Duration bound, Instant now) const {

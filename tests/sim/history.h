@@ -61,7 +61,8 @@ class History {
   // Everything acknowledged up to here is on the disk.
   void NoteDurable(uint64_t sequence);
   // The store was opened again and holds history up to `last`, which took `tiling` (from Match):
-  // the batches without an answer have one now.
+  // the batches without an answer have one now, and what is beyond `last` was lost, as a failing
+  // disk may.
   void Settle(uint64_t last, const std::vector<std::pair<uint64_t, int>>& tiling);
 
   // ---- What must and may be.
@@ -113,6 +114,8 @@ class History {
 
   const Batch& At(int batch) const { return batches_[static_cast<size_t>(batch)]; }
   void Place(int batch, uint64_t first);
+  // Of everything beyond `last`.
+  void Forget(uint64_t last);
   bool MayStandAt(int batch, uint64_t first) const;
   void Tile(Search& search, uint64_t at) const;
   std::optional<std::string> Compare(const Search& search) const;

@@ -123,6 +123,16 @@ TEST_F(HistoryTest, LetsAnUnknownWriteBeThereOrNot) {
   EXPECT_TRUE(history_.Match(2, {{history_.name(1), "b"}}).complaint);
 }
 
+TEST_F(HistoryTest, ForgetsWhatWasLostWhenItSettles) {
+  Acknowledge(1, "a", 1);
+  Acknowledge(1, "lost", 2);
+  history_.Settle(1, {});
+  EXPECT_EQ(history_.acknowledged(), 1u);
+  Acknowledge(1, "b", 2);
+  EXPECT_FALSE(history_.Match(2, {{history_.name(1), "b"}}).complaint);
+  EXPECT_TRUE(history_.Match(2, {{history_.name(1), "lost"}}).complaint);
+}
+
 TEST_F(HistoryTest, KnowsWhatHasExpired) {
   Acknowledge(1, "old", 1);
   Acknowledge(1, "new", 2, 100);

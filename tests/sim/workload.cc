@@ -40,7 +40,11 @@ void Workload::Main() {
 
 bool Workload::TakeStock(kv::Store& store, Rng& rng) {
   if (plan_.rots || plan_.lies) return true;  // What is read now may be refused or be old.
-  Verdict verdict = CheckStore(store, history_, history_.acknowledged(), rng);
+  // The life before may have ended like a kill: then as after one, see Campaign::FloorNow.
+  const bool private_ring = plan_.world.files.region_support == io::RegionSupport::kRefused;
+  const uint64_t least =
+      private_ring && sync_failed_ ? history_.durable() : history_.acknowledged();
+  Verdict verdict = CheckStore(store, history_, least, rng);
   if (verdict.complaint) {
     // A failing disk may refuse a read; it may not change the answer.
     if (Healthy() || !verdict.refused) {
@@ -108,6 +112,7 @@ bool Workload::LiveOnce(int life) {
 }
 
 void Workload::End(std::unique_ptr<kv::Store> store, bool closed, Rng& rng) {
+  sync_failed_ = sync_failed_ || world_.files().sync_has_failed();
   if (closed || rng.OneIn(4)) {  // Destroyed as it is: what SIGKILL leaves.
     unwatched_since_ = Now();
     return;

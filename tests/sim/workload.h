@@ -30,11 +30,13 @@ struct WorkCounts {
 // Lifetime: borrows all that it is given.
 class Workload {
  public:
-  Workload(io::SimWorld& world, const Plan& plan, History& history, int process)
+  // `sync_failed`: in a process before this one.
+  Workload(io::SimWorld& world, const Plan& plan, History& history, int process, bool sync_failed)
       : world_(world),
         plan_(plan),
         history_(history),
         process_(process),
+        sync_failed_(sync_failed),
         tokens_(static_cast<uint64_t>(process) * 1'000'000) {}
 
   // The body of the world's first fiber.
@@ -68,7 +70,8 @@ class Workload {
   const Plan& plan_;
   History& history_;
   const int process_;
-  uint64_t tokens_;  // Makes every value another.
+  bool sync_failed_;  // In a life that has ended.
+  uint64_t tokens_;   // Makes every value another.
   std::optional<std::string> complaint_;
   WorkCounts counts_;
   bool closing_ = false;
