@@ -48,7 +48,9 @@ Result<OpenedBackend> OpenBackend(const io::Env& env, std::string_view directory
       AIDB_RETURN_IF_ERROR(CheckMadeBy(env.files, directory, options.backend));
       AIDB_ASSIGN_OR_RETURN(lsm::OpenedStore opened,
                             lsm::OpenStore(env, directory, options, merge));
-      return OpenedBackend{.store = std::move(opened.store), .conditional = opened.conditional};
+      return OpenedBackend{.store = std::move(opened.store),
+                           .conditional = opened.conditional,
+                           .compactor = opened.compactor};
     }
     case kv::Backend::kRocksDb:
       AIDB_RETURN_IF_ERROR(CheckMadeBy(env.files, directory, options.backend));
@@ -56,8 +58,8 @@ Result<OpenedBackend> OpenBackend(const io::Env& env, std::string_view directory
     case kv::Backend::kMemory: {
       AIDB_ASSIGN_OR_RETURN(std::unique_ptr<kv::MemoryStore> store,
                             kv::MemoryStore::Open(options, env.clock, merge));
-      kv::ConditionalWriter* const conditional = store.get();
-      return OpenedBackend{.store = std::move(store), .conditional = conditional};
+      kv::MemoryStore* const memory = store.get();
+      return OpenedBackend{.store = std::move(store), .conditional = memory, .compactor = memory};
     }
   }
   return InvalidArgument("option backend is " +

@@ -9,6 +9,7 @@
 #include "aidb/kv/conditional_writer.h"
 #include "aidb/kv/merge.h"
 #include "aidb/kv/options.h"
+#include "aidb/kv/range_compactor.h"
 #include "aidb/kv/store.h"
 
 namespace aidb {
@@ -16,6 +17,7 @@ namespace aidb {
 struct OpenedBackend {
   std::unique_ptr<kv::Store> store;
   kv::ConditionalWriter* conditional = nullptr;  // The same object.
+  kv::RangeCompactor* compactor = nullptr;       // Likewise.
 };
 
 // Which backend made the store in `directory`; nullopt when there is none. JOURNAL is a file that

@@ -45,7 +45,8 @@ DB::DB(std::unique_ptr<World> world, Logger& log, Opened opened)
       batch_bytes_max_(opened.batch_bytes_max),
       merger_(opened.merge),
       store_(std::move(opened.backend.store)),
-      conditional_(*opened.backend.conditional) {}
+      conditional_(*opened.backend.conditional),
+      compactor_(*opened.backend.compactor) {}
 
 DB::~DB() {
   if (const Status closed = Close(); !closed.ok()) {
@@ -116,6 +117,8 @@ Transaction DB::Begin() { return Transaction(*store_, conditional_, batch_bytes_
 Status DB::Sync() { return store_->Sync(); }
 
 Status DB::Flush() { return store_->Flush(); }
+
+Status DB::Compact(const ScanRange& range) { return compactor_.Compact(range); }
 
 StoreStats DB::Stats() const { return store_->Stats(); }
 

@@ -21,6 +21,7 @@
 #include "aidb/db/transaction.h"
 #include "aidb/kv/conditional_writer.h"
 #include "aidb/kv/merge.h"
+#include "aidb/kv/range_compactor.h"
 #include "aidb/kv/store.h"
 
 namespace aidb {
@@ -40,6 +41,7 @@ using kv::PinnedValue;
 using kv::ReadOptions;
 using kv::ScanOptions;
 using kv::ScanOrder;
+using kv::ScanRange;
 using kv::Sequence;
 using kv::Snapshot;
 using kv::StoreMode;
@@ -118,6 +120,11 @@ class DB {
   Status Sync();
   // ok: everything written before the call is in tables, so that the next open need not replay it.
   Status Flush();
+  // ok: what had been written to the keys of `range` is in one sorted run, without what is deleted
+  // or overwritten and no snapshot sees. The background does what is needed by itself; this is for
+  // the space of much that was deleted, or before a long time of reading. Takes long, needs the
+  // space of one merge of a few tables, and ends with kUnavailable when Close comes.
+  Status Compact(const ScanRange& range = {});
   StoreStats Stats() const;
   // Waits for calls in progress, makes everything durable and marks the shutdown clean. A second
   // call is ok and does nothing.
@@ -138,6 +145,7 @@ class DB {
   const kv::Merger merger_;
   const std::unique_ptr<kv::Store> store_;
   kv::ConditionalWriter& conditional_;  // The same object.
+  kv::RangeCompactor& compactor_;       // Likewise.
 };
 
 }  // namespace aidb

@@ -17,7 +17,7 @@ namespace aidb {
 namespace {
 
 // A DB in the shape that the suite wants. Conditional writes are the transactions' business.
-class DbAsStore final : public kv::Store {
+class DbAsStore final : public kv::Store, public kv::RangeCompactor {
  public:
   explicit DbAsStore(std::unique_ptr<DB> db) : db_(std::move(db)) {}
 
@@ -36,6 +36,7 @@ class DbAsStore final : public kv::Store {
   kv::Snapshot TakeSnapshot() const override { return db_->Snapshot(); }
   Status Sync() override { return db_->Sync(); }
   Status Flush() override { return db_->Flush(); }
+  Status Compact(const ScanRange& range) override { return db_->Compact(range); }
   StoreStats Stats() const override { return db_->Stats(); }
   Status Close() override { return db_->Close(); }
 
@@ -51,7 +52,9 @@ class DbSubject final : public kv::Subject {
     AIDB_ASSIGN_OR_RETURN(
         std::unique_ptr<DB> db,
         DB::Open(WithClock(world_.env()), directory_.Join("store"), options, trial_merge()));
-    return kv::OpenedStore{.store = std::make_unique<DbAsStore>(std::move(db))};
+    auto store = std::make_unique<DbAsStore>(std::move(db));
+    DbAsStore* const extras = store.get();
+    return kv::OpenedStore{.store = std::move(store), .compactor = extras};
   }
   Options options() const override {
     Options options;
@@ -75,8 +78,8 @@ kv::SubjectMaker Through(Backend backend) {
   return [backend] { return std::make_unique<DbSubject>(backend); };
 }
 
-constexpr kv::Abilities kDurable{.durable = true};
-constexpr kv::Abilities kVolatile{};
+constexpr kv::Abilities kDurable{.durable = true, .compactor = true};
+constexpr kv::Abilities kVolatile{.compactor = true};
 
 [[maybe_unused]] const bool kRegistered =
     kv::RegisterConformanceSuite("DbNative", kDurable, Through(Backend::kNative)) &&

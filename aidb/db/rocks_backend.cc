@@ -12,8 +12,8 @@ Result<OpenedBackend> OpenRocks(const io::Env& env, std::string_view directory,
                                 const kv::Options& options, const kv::MergeFunction* merge) {
   AIDB_ASSIGN_OR_RETURN(std::unique_ptr<rocks::RocksStore> store,
                         rocks::RocksStore::Open(env, directory, options, merge));
-  kv::ConditionalWriter* const conditional = store.get();
-  return OpenedBackend{.store = std::move(store), .conditional = conditional};
+  rocks::RocksStore* const rocks = store.get();
+  return OpenedBackend{.store = std::move(store), .conditional = rocks, .compactor = rocks};
 }
 
 Status DestroyRocks(std::string_view directory) { return rocks::DestroyStore(directory); }

@@ -28,6 +28,10 @@ bool Applies(const ConformanceTest& test, Abilities abilities) {
       return abilities.durable;
     case ConformanceTest::Needs::kConditional:
       return abilities.conditional;
+    case ConformanceTest::Needs::kCompactor:
+      return abilities.compactor;
+    case ConformanceTest::Needs::kDurableCompactor:
+      return abilities.durable && abilities.compactor;
     case ConformanceTest::Needs::kNothing:
       return true;
   }
@@ -39,7 +43,7 @@ bool Applies(const ConformanceTest& test, Abilities abilities) {
 bool RegisterConformanceSuite(std::string_view name, Abilities abilities, SubjectMaker make) {
   const std::string suite = std::string(name) + "Conformance";
   for (const auto& part : {WriteTests(), ReadTests(), IteratorTests(), ExpiryTests(), MergeTests(),
-                           LifecycleTests(), ConditionalTests(), ThreadTests()}) {
+                           LifecycleTests(), ConditionalTests(), CompactionTests(), ThreadTests()}) {
     for (const ConformanceTest& test : part) {
       if (!Applies(test, abilities)) continue;
       testing::RegisterTest(

@@ -16,6 +16,7 @@
 #include "aidb/kv/conditional_writer.h"
 #include "aidb/kv/merge.h"
 #include "aidb/kv/options.h"
+#include "aidb/kv/range_compactor.h"
 #include "aidb/kv/store.h"
 
 // The contract of kv::Store as tests, one for each of its sentences. For test binaries only: link
@@ -26,6 +27,7 @@ namespace aidb::kv {
 struct OpenedStore {
   std::unique_ptr<Store> store = nullptr;
   ConditionalWriter* conditional = nullptr;  // The same object, if it is one.
+  RangeCompactor* compactor = nullptr;       // Likewise.
 };
 
 // Real time, but for the wall clock, which stands still until a test moves it.
@@ -94,6 +96,7 @@ using SubjectMaker = std::function<std::unique_ptr<Subject>()>;
 struct Abilities {
   bool durable = false;      // Opening again finds what was written; read-only mode exists.
   bool conditional = false;  // OpenedStore::conditional is there.
+  bool compactor = false;    // OpenedStore::compactor is there.
 };
 
 // Adds the suite "<name>Conformance" to the tests of this binary; tests for an ability that is

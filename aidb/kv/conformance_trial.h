@@ -33,6 +33,7 @@ class Trial {
   uint64_t now_ms() { return subject_.trial_clock().wall_ms(); }
   void SetClock(uint64_t ms) { subject_.trial_clock().SetWall(ms); }
   ConditionalWriter& conditional() { return *opened_.conditional; }
+  RangeCompactor& compactor() { return *opened_.compactor; }
 
   Sequence Put(std::string_view key, std::string_view value);
   Sequence PutUntil(std::string_view key, std::string_view value, uint64_t expires_at_ms);
@@ -70,7 +71,13 @@ std::string NumberedKey(int number);
 struct ConformanceTest {
   std::string_view name;
   void (*body)(Subject& subject);
-  enum class Needs : unsigned char { kNothing, kDurable, kConditional } needs = Needs::kNothing;
+  enum class Needs : unsigned char {
+    kNothing,
+    kDurable,
+    kConditional,
+    kCompactor,
+    kDurableCompactor,
+  } needs = Needs::kNothing;
 };
 using ConformanceTests = std::vector<ConformanceTest>;
 
@@ -81,6 +88,7 @@ ConformanceTests ExpiryTests();
 ConformanceTests MergeTests();
 ConformanceTests LifecycleTests();
 ConformanceTests ConditionalTests();
+ConformanceTests CompactionTests();
 ConformanceTests ThreadTests();
 
 }  // namespace aidb::kv

@@ -15,14 +15,14 @@
 namespace aidb::kv {
 namespace {
 
-constexpr Abilities kMemoryAbilities{.conditional = true};
+constexpr Abilities kMemoryAbilities{.conditional = true, .compactor = true};
 
 class MemorySubject final : public Subject {
  public:
   Result<OpenedStore> Open(const Options& options) override {
     AIDB_ASSIGN_OR_RETURN(auto store, MemoryStore::Open(options, trial_clock(), trial_merge()));
-    ConditionalWriter* const conditional = store.get();
-    return OpenedStore{.store = std::move(store), .conditional = conditional};
+    MemoryStore* const memory = store.get();
+    return OpenedStore{.store = std::move(store), .conditional = memory, .compactor = memory};
   }
   Options options() const override { return {}; }
   io::Executor& executor() override { return world_.env().executor; }

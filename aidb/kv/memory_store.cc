@@ -515,6 +515,7 @@ Snapshot MemoryStore::TakeSnapshot() const {
 
 Status MemoryStore::Sync() { return core_->CheckOpen(); }
 Status MemoryStore::Flush() { return core_->CheckOpen(); }
+Status MemoryStore::Compact(const ScanRange& /*range*/) { return core_->CheckOpen(); }
 StoreStats MemoryStore::Stats() const { return core_->Stats(); }
 
 Status MemoryStore::Close() {

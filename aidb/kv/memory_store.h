@@ -8,6 +8,7 @@
 #include "aidb/base/clock.h"
 #include "aidb/kv/conditional_writer.h"
 #include "aidb/kv/merge.h"
+#include "aidb/kv/range_compactor.h"
 #include "aidb/kv/store.h"
 
 namespace aidb::kv {
@@ -26,7 +27,7 @@ namespace aidb::kv {
 // Thread safety: any thread may call any method.
 // Lifetime: snapshots, iterators and pinned values may outlive it; clock and merge function
 // outlive the store.
-class MemoryStore final : public Store, public ConditionalWriter {
+class MemoryStore final : public Store, public ConditionalWriter, public RangeCompactor {
  public:
   // Honours memory_bytes, batch_bytes_max and write_wait_ms (it never waits). kInvalidArgument
   // for any other tuning option that differs from its default, and for the modes that need a
@@ -50,6 +51,8 @@ class MemoryStore final : public Store, public ConditionalWriter {
 
   Result<Sequence> WriteIf(const Precondition& unchanged, WriteBatch batch,
                            const WriteOptions& options) override;
+  // What it promises always holds.
+  Status Compact(const ScanRange& range) override;
 
   // What a version costs beside its bytes: map node, version, value block and the queue entry
   // that drops it, as libstdc++ lays them out, rounded up.

@@ -36,6 +36,7 @@ enum class StepKind : unsigned char {
   kTakeSnapshot,
   kReleaseSnapshot,
   kFlush,
+  kCompact,
   kSync,
   kReopen,
   kKill,
@@ -61,6 +62,7 @@ std::vector<Weight> Weights(Abilities abilities) {
       {StepKind::kSync, 10},          {StepKind::kPutExpiring, 500},    {StepKind::kMerge, 500},
       {StepKind::kAdvanceClock, 300}};
   if (abilities.conditional) weights.push_back({StepKind::kWriteIf, 150});
+  if (abilities.compactor) weights.push_back({StepKind::kCompact, 3});
   if (abilities.durable) {
     weights.push_back({StepKind::kReopen, 2});
     weights.push_back({StepKind::kKill, 2});
@@ -118,6 +120,7 @@ class ModelRun {
   void Scan(Rng& rng);
   void OpenWalk(Rng& rng);
   void MoveWalk(Rng& rng);
+  void Compact(Rng& rng);
   void Restart(bool kill);
   void Open();
   // Everything at the newest sequence and at each snapshot, up and down.
@@ -230,6 +233,8 @@ void ModelRun::Perform(const Step& step) {
     case StepKind::kFlush:
       Say("flush");
       return ExpectOk(opened_.store->Flush());
+    case StepKind::kCompact:
+      return Compact(rng);
     case StepKind::kSync:
       Say("sync");
       return ExpectOk(opened_.store->Sync());
@@ -406,6 +411,14 @@ void ModelRun::MoveWalk(Rng& rng) {
     walk.Move(rng, keep_transcript_ ? &line_ : nullptr);
     if (auto different = walk.Difference()) Differ(*std::move(different));
   }
+}
+
+void ModelRun::Compact(Rng& rng) {
+  ScanRange range;
+  if (!rng.OneIn(3)) range.lower = RandomBound(rng);
+  if (!rng.OneIn(3)) range.upper = RandomBound(rng);
+  Say("compact [" + Show(range.lower) + ", " + (range.upper ? Show(*range.upper) : "end") + ")");
+  ExpectOk(opened_.compactor->Compact(range));
 }
 
 void ModelRun::Restart(bool kill) {

@@ -52,6 +52,7 @@ enum class CompactionReason : uint8_t {
   kLevel0Runs,
   kLevelBytes,
   kDeletes,  // Nothing is too large, but a table is mostly deletes.
+  kManual,   // Somebody asked for it (range_compaction.h).
 };
 
 struct CompactionInput {
@@ -62,8 +63,10 @@ struct CompactionInput {
 
 struct CompactionJob {
   CompactionReason reason{};
-  int level = 0;         // Where the data comes from; further inputs are in output_level.
-  int output_level = 0;  // `level` only when runs of level 0 are merged in place.
+  int level = 0;  // Where the data comes from; further inputs are in output_level.
+  // `level` only when runs of level 0 are merged in place, or a table of the last level is
+  // rewritten.
+  int output_level = 0;
   uint64_t output_run = 0;
   std::vector<CompactionInput> inputs{};
   std::vector<TableRef> grandparents{};  // One below output_level, sharing keys with the inputs.
@@ -98,6 +101,9 @@ class CompactionPicker {
   // with the largest share of deletes above one half. Nullopt when there is nothing to do.
   std::optional<CompactionJob> Pick(const Version& version, const CompactionPointers& pointers,
                                     const BusyTables& busy) const;
+  // Completes a job whose levels and inputs are chosen: grandparents, and whether it is a trivial
+  // move.
+  void Finish(const Version& version, CompactionJob& job) const;
 
  private:
   std::optional<CompactionJob> PickLevel0(const Version& version, const BusyTables& busy) const;
@@ -109,7 +115,6 @@ class CompactionPicker {
   // Nullopt when a table below that it needs is busy or damaged.
   std::optional<CompactionJob> JobFor(const Version& version, int level, const TableRef& table,
                                       const BusyTables& busy) const;
-  void Finish(const Version& version, CompactionJob& job) const;
 
   const CompactionShape shape_;
 };

@@ -41,6 +41,7 @@
 #include "aidb/lsm/manifest.h"
 #include "aidb/lsm/memtable.h"
 #include "aidb/lsm/open.h"
+#include "aidb/lsm/range_compaction.h"
 #include "aidb/lsm/read_state.h"
 #include "aidb/lsm/snapshot_list.h"
 #include "aidb/lsm/table_cache.h"
@@ -117,7 +118,10 @@ struct HandleCore {
 //
 // Thread safety: any thread may call any method.
 // Lifetime: see OpenStore.
-class Engine final : public kv::Store, public kv::ConditionalWriter, private journal::JournalFiles {
+class Engine final : public kv::Store,
+                     public kv::ConditionalWriter,
+                     public kv::RangeCompactor,
+                     private journal::JournalFiles {
  public:
   static Result<std::unique_ptr<Engine>> Open(const io::Env& env, std::string_view directory,
                                               const kv::Options& options, OpenReport& report,
@@ -136,6 +140,7 @@ class Engine final : public kv::Store, public kv::ConditionalWriter, private jou
   kv::Snapshot TakeSnapshot() const override;
   Status Sync() override;
   Status Flush() override;
+  Status Compact(const kv::ScanRange& range) override;
   kv::StoreStats Stats() const override;
   Status Close() override;
 
@@ -238,8 +243,13 @@ class Engine final : public kv::Store, public kv::ConditionalWriter, private jou
   void FlushMain();
   void CompactMain();
   Status FlushOldest() AIDB_EXCLUDES(work_mu_);
-  CompactionOutcome Compact(const CompactionJob& job, const Version& version)
+  // A job that was chosen while no other had its tables: BeginJob under the same lock, then RunJob.
+  void BeginJob(const CompactionJob& job) AIDB_REQUIRES(work_mu_);
+  CompactionOutcome RunJob(const CompactionJob& job, const Version& version)
       AIDB_EXCLUDES(work_mu_);
+  CompactionOutcome Merge(const CompactionJob& job, const Version& version) AIDB_EXCLUDES(work_mu_);
+  // Chooses and runs the next job of a compaction by hand; false when none is left.
+  Result<bool> RunNextOf(RangeCompaction& compaction) AIDB_EXCLUDES(work_mu_);
   void NoteInputs(const CompactionJob& job, const CompactionOutcome& outcome)
       AIDB_REQUIRES(work_mu_);
   TableTarget TargetFor(int level, uint64_t run);

@@ -145,18 +145,9 @@ void Engine::CompactMain() {
         work_cv_.Wait(work_mu_);
       }
       if (Stopping()) return;
-      for (const CompactionInput& input : job->inputs) busy_tables_.insert(input.table->number());
-      ++jobs_running_;
-      work_cv_.NotifyAll();  // Level 0 may have room for a flush now.
+      BeginJob(*job);
     }
-    const CompactionOutcome outcome = Compact(*job, *version);
-    {
-      MutexLock lock(work_mu_);
-      for (const CompactionInput& input : job->inputs) busy_tables_.erase(input.table->number());
-      --jobs_running_;
-      if (outcome.status.ok()) pointers_[static_cast<size_t>(job->level)] = job->pointer;
-      NoteInputs(*job, outcome);
-    }
+    const CompactionOutcome outcome = RunJob(*job, *version);
     job.reset();  // Before the files are removed that only the job still holds.
     version.reset();
     if (!Stopping()) {
@@ -166,7 +157,66 @@ void Engine::CompactMain() {
   }
 }
 
-CompactionOutcome Engine::Compact(const CompactionJob& job, const Version& version) {
+void Engine::BeginJob(const CompactionJob& job) {
+  for (const CompactionInput& input : job.inputs) busy_tables_.insert(input.table->number());
+  ++jobs_running_;
+  work_cv_.NotifyAll();  // Level 0 may have room for a flush now.
+}
+
+CompactionOutcome Engine::RunJob(const CompactionJob& job, const Version& version) {
+  CompactionOutcome outcome = Merge(job, version);
+  MutexLock lock(work_mu_);
+  for (const CompactionInput& input : job.inputs) busy_tables_.erase(input.table->number());
+  --jobs_running_;
+  if (outcome.status.ok()) pointers_[static_cast<size_t>(job.level)] = job.pointer;
+  NoteInputs(job, outcome);
+  work_cv_.NotifyAll();
+  progress_cv_.NotifyAll();
+  return outcome;
+}
+
+// By the caller's thread, beside the background: whichever job comes first has the tables.
+Status Engine::Compact(const kv::ScanRange& range) {
+  const CallPass pass(calls_);
+  if (!pass) return Closed();
+  AIDB_RETURN_IF_ERROR(CheckWritable());
+  if (range.empty()) return {};
+  RangeCompaction compaction(picker_, range, VisibleSequence());
+  AIDB_RETURN_IF_ERROR(Flush());
+  while (true) {
+    AIDB_ASSIGN_OR_RETURN(const bool more, RunNextOf(compaction));
+    if (!more) return {};
+    RemoveUnused();
+  }
+}
+
+Result<bool> Engine::RunNextOf(RangeCompaction& compaction) {
+  RangeCompaction::Step step;
+  std::shared_ptr<const Version> version;
+  {
+    MutexLock lock(work_mu_);
+    while (true) {
+      if (Stopping()) return Closed();
+      AIDB_RETURN_IF_ERROR(failure_);
+      version = CurrentState()->version;
+      AIDB_ASSIGN_OR_RETURN(step, compaction.Next(*version, busy_tables_));
+      if (step.done()) return false;
+      if (step.job) break;
+      progress_cv_.Wait(work_mu_);
+    }
+    BeginJob(*step.job);
+  }
+  CompactionOutcome outcome = RunJob(*step.job, *version);
+  if (Stopping()) return Closed();
+  if (!outcome.status.ok()) {
+    if (guard_.sync_failed()) StopWriting(std::string(outcome.status.message()));
+    return std::move(outcome.status).Annotate("compact");
+  }
+  compaction.Done(*step.job, outcome.edit);
+  return true;
+}
+
+CompactionOutcome Engine::Merge(const CompactionJob& job, const Version& version) {
   const Instant begin = env_.clock.Now();
   CompactionOutcome outcome;
   if (job.trivial_move) {

@@ -14,7 +14,7 @@
 namespace aidb::lsm {
 namespace {
 
-constexpr kv::Abilities kNativeAbilities{.durable = true, .conditional = true};
+constexpr kv::Abilities kNativeAbilities{.durable = true, .conditional = true, .compactor = true};
 
 class NativeSubject final : public kv::Subject {
  public:
@@ -22,7 +22,9 @@ class NativeSubject final : public kv::Subject {
     AIDB_ASSIGN_OR_RETURN(
         OpenedStore opened,
         OpenStore(WithClock(world_.env()), directory_.Join("store"), options, trial_merge()));
-    return kv::OpenedStore{.store = std::move(opened.store), .conditional = opened.conditional};
+    return kv::OpenedStore{.store = std::move(opened.store),
+                           .conditional = opened.conditional,
+                           .compactor = opened.compactor};
   }
   kv::Options options() const override {
     kv::Options options = kv::Options::ForTests();

@@ -42,6 +42,7 @@ Result<OpenedStore> OpenStore(const io::Env& env, std::string_view directory,
   AIDB_ASSIGN_OR_RETURN(std::unique_ptr<Engine> engine,
                         Engine::Open(env, directory, options, opened.report, merge));
   opened.conditional = engine.get();
+  opened.compactor = engine.get();
   opened.store = std::move(engine);
   return opened;
 }

@@ -11,6 +11,7 @@
 #include "aidb/kv/conditional_writer.h"
 #include "aidb/kv/merge.h"
 #include "aidb/kv/options.h"
+#include "aidb/kv/range_compactor.h"
 #include "aidb/kv/store.h"
 
 namespace aidb::lsm {
@@ -28,6 +29,7 @@ struct OpenReport {
 struct OpenedStore {
   std::unique_ptr<kv::Store> store;
   kv::ConditionalWriter* conditional = nullptr;  // The same object.
+  kv::RangeCompactor* compactor = nullptr;       // Likewise.
   OpenReport report;
 };
 

@@ -14,7 +14,7 @@
 namespace aidb::rocks {
 namespace {
 
-constexpr kv::Abilities kAbilities{.durable = true, .conditional = true};
+constexpr kv::Abilities kAbilities{.durable = true, .conditional = true, .compactor = true};
 
 class RocksSubject final : public kv::Subject {
  public:
@@ -22,8 +22,8 @@ class RocksSubject final : public kv::Subject {
     AIDB_ASSIGN_OR_RETURN(
         auto store, RocksStore::Open(WithClock(posix_.env()), directory_.Join("store"), options,
                                      trial_merge()));
-    kv::ConditionalWriter* const conditional = store.get();
-    return kv::OpenedStore{.store = std::move(store), .conditional = conditional};
+    RocksStore* const rocks = store.get();
+    return kv::OpenedStore{.store = std::move(store), .conditional = rocks, .compactor = rocks};
   }
   kv::Options options() const override {
     kv::Options options = kv::Options::ForTests();

@@ -125,6 +125,7 @@ class RocksStore::Impl {
   kv::Snapshot TakeSnapshot();
   Status Sync();
   Status Flush();
+  Status Compact(const kv::ScanRange& range);
   kv::StoreStats Stats();
   Status Close();
 
@@ -163,6 +164,7 @@ class RocksStore::Impl {
   Counts counts_;
   std::atomic<uint64_t> durable_;  // A sequence; rises only.
   SyncLatch sync_latch_;
+  std::atomic<bool> compaction_canceled_ = false;  // RocksDB looks at it while it compacts.
   CallGate calls_;
   WriteGate writes_;
   // Held for all of Close, I/O included: a second Close returns when the first is done.
@@ -184,6 +186,7 @@ RocksStore::Impl::Impl(const io::Env& env, const kv::Options& options,
 }
 
 RocksStore::Impl::~Impl() {
+  compaction_canceled_.store(true, std::memory_order_release);
   calls_.ShutAndWait();
   interval_sync_.reset();
   if (core_ != nullptr) core_->closed.store(true, std::memory_order_release);
@@ -407,6 +410,24 @@ Status RocksStore::Impl::Flush() {
   return Translate(core_->db->Flush(rocksdb::FlushOptions(), families)).Annotate("flush");
 }
 
+Status RocksStore::Impl::Compact(const kv::ScanRange& range) {
+  const CallPass pass(calls_);
+  if (!pass) return Closed();
+  if (read_only()) return Unavailable("rocksdb store: opened read-only");
+  if (range.empty()) return {};
+  rocksdb::CompactRangeOptions options;
+  options.exclusive_manual_compaction = false;
+  // What lies at the bottom already is merged once more, but not what this call has put there.
+  options.bottommost_level_compaction = rocksdb::BottommostLevelCompaction::kForceOptimized;
+  options.canceled = &compaction_canceled_;
+  const rocksdb::Slice lower(range.lower);
+  const rocksdb::Slice upper = range.upper ? rocksdb::Slice(*range.upper) : rocksdb::Slice();
+  const rocksdb::Status status =
+      core_->db->CompactRange(options, &lower, range.upper ? &upper : nullptr);
+  if (compaction_canceled_.load(std::memory_order_acquire)) return Closed();
+  return Translate(status).Annotate("compact");
+}
+
 void RocksStore::Impl::AddEngineStats(kv::StoreStats& stats) const {
   rocksdb::DB& db = *core_->db;
   const rocksdb::Statistics& tickers = *db.GetDBOptions().statistics;
@@ -458,6 +479,7 @@ kv::StoreStats RocksStore::Impl::Stats() {
 
 Status RocksStore::Impl::Close() {
   const MutexLock lock(close_mu_);
+  compaction_canceled_.store(true, std::memory_order_release);
   if (!calls_.ShutAndWait()) return {};
   interval_sync_.reset();
   core_->closed.store(true, std::memory_order_release);
@@ -525,6 +547,7 @@ kv::Iterator RocksStore::Scan(const kv::ScanOptions& options) const { return imp
 kv::Snapshot RocksStore::TakeSnapshot() const { return impl_->TakeSnapshot(); }
 Status RocksStore::Sync() { return impl_->Sync(); }
 Status RocksStore::Flush() { return impl_->Flush(); }
+Status RocksStore::Compact(const kv::ScanRange& range) { return impl_->Compact(range); }
 kv::StoreStats RocksStore::Stats() const { return impl_->Stats(); }
 Status RocksStore::Close() { return impl_->Close(); }
 

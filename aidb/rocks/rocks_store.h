@@ -8,6 +8,7 @@
 #include "aidb/io/env.h"
 #include "aidb/kv/conditional_writer.h"
 #include "aidb/kv/merge.h"
+#include "aidb/kv/range_compactor.h"
 #include "aidb/kv/store.h"
 
 namespace aidb::rocks {
@@ -28,7 +29,7 @@ namespace aidb::rocks {
 // Thread safety: any thread may call any method.
 // Lifetime: snapshots, iterators and large pinned values keep the database open, and so its
 // directory locked, when they outlive Close.
-class RocksStore final : public kv::Store, public kv::ConditionalWriter {
+class RocksStore final : public kv::Store, public kv::ConditionalWriter, public kv::RangeCompactor {
  public:
   // Every option is mapped to RocksDB's own, or refused with kInvalidArgument when it differs
   // from its default: log_bytes and write_wait_ms have no counterpart, write_buffer_bytes has a
@@ -55,6 +56,7 @@ class RocksStore final : public kv::Store, public kv::ConditionalWriter {
   // Shuts out other writes while it checks and writes.
   Result<kv::Sequence> WriteIf(const kv::Precondition& unchanged, kv::WriteBatch batch,
                                const kv::WriteOptions& options) override;
+  Status Compact(const kv::ScanRange& range) override;
 
  private:
   class Impl;

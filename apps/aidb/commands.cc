@@ -1,4 +1,4 @@
-// The short commands: put, get, delete, scan, count, stats.
+// The short commands: put, get, delete, scan, count, stats, compact.
 
 #include "apps/aidb/commands.h"
 
@@ -224,6 +224,18 @@ Result<ExitCode> Stats(const Context& context) {
   const StoreStats stats = db->Stats();
   AIDB_RETURN_IF_ERROR(Say(context, context.json() ? "" : StatsAsText(stats),
                            context.json() ? StatsAsJson(stats) : ""));
+  return Ended(*db, ExitCode::kOk);
+}
+
+Result<ExitCode> Compact(const Context& context, const RangeOptions& options) {
+  AIDB_ASSIGN_OR_RETURN(const Range range, Range::Make(options));
+  AIDB_ASSIGN_OR_RETURN(const auto db, OpenToWrite(context, StoreMode::kMustExist));
+  const uint64_t before = db->Stats().table_bytes;
+  AIDB_RETURN_IF_ERROR(db->Compact(kv::RangeOf(range.scan_options())));
+  const uint64_t after = db->Stats().table_bytes;
+  AIDB_RETURN_IF_ERROR(Say(
+      context, fmt::format("tables: {} bytes, before {}\n", WithCommas(after), WithCommas(before)),
+      fmt::format(R"({{"table_bytes":{},"table_bytes_before":{}}})", after, before)));
   return Ended(*db, ExitCode::kOk);
 }
 

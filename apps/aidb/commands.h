@@ -47,6 +47,8 @@ struct ScanCommandOptions {
 Result<ExitCode> Scan(const Context& context, const ScanCommandOptions& options);
 Result<ExitCode> CountKeys(const Context& context, const RangeOptions& options);
 Result<ExitCode> Stats(const Context& context);
+// Merges a range to one sorted run.
+Result<ExitCode> Compact(const Context& context, const RangeOptions& options);
 
 struct ImportOptions {
   std::string input = "-";

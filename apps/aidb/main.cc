@@ -40,6 +40,7 @@ constexpr const char* kFooter = R"(Examples:
   aidb import cities.json --key-template 'city:{country}:{name}#{n}' --db data
   aidb export cities.ndjson --prefix city:FR: --db data
   aidb stats --output json --db data
+  aidb compact --db data                   give back the space of what was deleted
   aidb check --db data
 
 Exit codes:
@@ -178,6 +179,16 @@ void AddCount(CLI::App& app, Parsed& parsed) {
   });
 }
 
+void AddCompact(CLI::App& app, Parsed& parsed) {
+  CLI::App& compact = *app.add_subcommand(
+      "compact", "Merge the keys of a range into one sorted run, without what is deleted");
+  auto options = std::make_shared<RangeOptions>();
+  AddRange(compact, *options);
+  compact.callback([&parsed, options] {
+    parsed.command = [options](const Context& context) { return Compact(context, *options); };
+  });
+}
+
 void AddImport(CLI::App& app, Parsed& parsed) {
   CLI::App& import = *app.add_subcommand("import", "Write the records of a file");
   auto options = std::make_shared<ImportOptions>();
@@ -260,6 +271,7 @@ void AddCommands(CLI::App& app, Parsed& parsed) {
   CLI::App& stats = *app.add_subcommand("stats", "Print the figures of the store");
   stats.callback(
       [&parsed] { parsed.command = [](const Context& context) { return Stats(context); }; });
+  AddCompact(app, parsed);
   AddInspection(app, parsed);
 }
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "aidb/io/posix/posix_env.h"
+#include "aidb/kv/range_compactor.h"
 #include "aidb/kv/store.h"
 #include "aidb/lsm/open.h"
 #include "aidb/rocks/rocks_store.h"
@@ -67,22 +68,22 @@ class AidbSession final : public PeerSession {
 
 class AidbPeer final : public Peer {
  public:
-  AidbPeer(std::unique_ptr<io::PosixEnv> env, std::unique_ptr<kv::Store> store, bool synced)
-      : env_(std::move(env)), store_(std::move(store)), synced_(synced) {}
+  AidbPeer(std::unique_ptr<io::PosixEnv> env, std::unique_ptr<kv::Store> store,
+           kv::RangeCompactor& compactor, bool synced)
+      : env_(std::move(env)), store_(std::move(store)), compactor_(compactor), synced_(synced) {}
 
   Result<std::unique_ptr<PeerSession>> NewSession() override {
     return std::make_unique<AidbSession>(*store_, synced_);
   }
   Status Flush() override { return store_->Flush(); }
-  // Background compaction brings the levels to their targets by itself; there is no call that
-  // merges everything into one level, so a peer that has one is ahead by a level or two.
-  Status Compact() override { return store_->Flush(); }
+  Status Compact() override { return compactor_.Compact({}); }
   std::optional<uint64_t> StallMicros() override { return store_->Stats().write_delay_us; }
   Status Close() override { return store_->Close(); }
 
  private:
   const std::unique_ptr<io::PosixEnv> env_;
   const std::unique_ptr<kv::Store> store_;
+  kv::RangeCompactor& compactor_;  // The same object.
   const bool synced_;
 };
 
@@ -103,14 +104,16 @@ Result<std::unique_ptr<Peer>> OpenNative(const PeerSetup& setup) {
   auto env = std::make_unique<io::PosixEnv>();
   AIDB_ASSIGN_OR_RETURN(lsm::OpenedStore opened,
                         lsm::OpenStore(env->env(), setup.directory, EqualTerms(setup)));
-  return std::make_unique<AidbPeer>(std::move(env), std::move(opened.store), setup.synced);
+  return std::make_unique<AidbPeer>(std::move(env), std::move(opened.store), *opened.compactor,
+                                    setup.synced);
 }
 
 Result<std::unique_ptr<Peer>> OpenOverRocksDb(const PeerSetup& setup) {
   auto env = std::make_unique<io::PosixEnv>();
   AIDB_ASSIGN_OR_RETURN(auto store,
                         rocks::RocksStore::Open(env->env(), setup.directory, EqualTerms(setup)));
-  return std::make_unique<AidbPeer>(std::move(env), std::move(store), setup.synced);
+  kv::RangeCompactor& compactor = *store;
+  return std::make_unique<AidbPeer>(std::move(env), std::move(store), compactor, setup.synced);
 }
 
 }  // namespace

@@ -138,6 +138,16 @@ class Ranges(CommandLine):
         self.assertEqual(self.keys('--limit', '0'), [])
         self.assertEqual(self.keys('--prefix', 'x'), [])
 
+    def test_compact(self):
+        self.ask('delete', 'b:2')
+        self.assertIn(b'tables: ', self.ask('compact', '--prefix', 'b:'))
+        answer = json.loads(self.ask('compact', '--output', 'json'))
+        self.assertGreater(answer['table_bytes'], 0)
+        self.assertEqual(self.keys(), ['a', 'b:1', 'b:3', 'c'])
+        stats = json.loads(self.ask('stats', '--output', 'json'))
+        self.assertEqual([level['tables'] > 0 for level in stats['levels']].count(True), 1)
+        self.assertIn('no store', self.complaint('compact', code=INVALID, db=self.directory / 'x'))
+
     def test_scan_as_json(self):
         lines = self.ask('scan', '--prefix', 'b:', '--output', 'json').splitlines()
         self.assertEqual([json.loads(line) for line in lines],

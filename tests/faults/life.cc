@@ -17,6 +17,7 @@ constexpr std::string_view kDirectory = "store";
 constexpr uint64_t kOperations = 56;
 constexpr uint64_t kSnapshotAt = 18;
 constexpr uint64_t kFlushAt = 26;
+constexpr uint64_t kCompactAt = 36;
 constexpr uint64_t kReopenAt = 44;
 constexpr uint64_t kSyncEach = 8;
 constexpr int kTries = 3;  // Of a write that says to wait.
@@ -50,6 +51,7 @@ class Life {
       Write(n);
       if (n == kSnapshotAt) TakeSnapshot();
       if (n == kFlushAt) Note("flush", store_->Flush());
+      if (n == kCompactAt) Note("compact", compactor_->Compact({}));
       if (n == kReopenAt && !Reopen()) return;
     }
     Read();
@@ -92,6 +94,7 @@ class Life {
     Note("open", opened.status());
     if (!opened.ok()) return false;
     store_ = std::move(opened->store);
+    compactor_ = opened->compactor;
     return true;
   }
 
@@ -174,6 +177,7 @@ class Life {
   io::FaultyFileSystem& files_;
   const Workload workload_;
   std::unique_ptr<kv::Store> store_;
+  kv::RangeCompactor* compactor_ = nullptr;  // The same object.
   std::unique_ptr<kv::Snapshot> snapshot_;
   Contents at_snapshot_;
   WriterModel model_;  // Of what was acknowledged.

@@ -13,6 +13,7 @@ using std::chrono::microseconds;
 using std::chrono::milliseconds;
 
 constexpr Duration kResumeWithin = std::chrono::seconds(20);
+constexpr uint64_t kCompactedOneIn = 3;      // Lives.
 constexpr uint64_t kLargeBytes = 17 * 1024;  // Past a quarter of the ring of 64 KiB.
 
 }  // namespace
@@ -87,6 +88,10 @@ bool Workload::LiveOnce(int life) {
     readers.push_back(world_.env().executor.Start(
         "reader", [&, r] { ReaderMain(store, stop, stream("reader", r)); }));
   }
+  if (Rng hand = stream("compactor", 0); hand.OneIn(kCompactedOneIn)) {
+    writers.push_back(world_.env().executor.Start(
+        "compactor", [&, hand] { CompactMain(*opened->compactor, hand); }));
+  }
   const int share = std::max(1, plan_.batches / (plan_.lives * plan_.processes) / plan_.writers);
   for (int w = 0; w < plan_.writers; ++w) {
     writers.push_back(world_.env().executor.Start(
@@ -133,6 +138,18 @@ void Workload::Disturb(kv::Store& store, Rng& rng) {
   const Status status = flush ? store.Flush() : store.Sync();
   Expect(status, flush ? "Flush" : "Sync");
   if (status.ok()) history_.NoteDurable(acknowledged);
+}
+
+// Somewhere in a life, a range or all.
+void Workload::CompactMain(kv::RangeCompactor& compactor, Rng rng) {
+  world_.env().clock.SleepFor(milliseconds(rng.Below(60)));
+  kv::ScanRange range;
+  const auto key = [&] {
+    return history_.name(static_cast<int>(rng.Below(static_cast<uint64_t>(history_.keys()))));
+  };
+  if (rng.OneIn(2)) range.lower = key();
+  if (rng.OneIn(3)) range.upper = key();
+  Expect(compactor.Compact(range), "Compact");
 }
 
 std::vector<Operation> Workload::DrawBatch(Rng& rng, int writer) {
