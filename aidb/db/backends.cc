@@ -50,7 +50,8 @@ Result<OpenedBackend> OpenBackend(const io::Env& env, std::string_view directory
                             lsm::OpenStore(env, directory, options, merge));
       return OpenedBackend{.store = std::move(opened.store),
                            .conditional = opened.conditional,
-                           .compactor = opened.compactor};
+                           .compactor = opened.compactor,
+                           .checkpointer = opened.checkpointer};
     }
     case kv::Backend::kRocksDb:
       AIDB_RETURN_IF_ERROR(CheckMadeBy(env.files, directory, options.backend));

@@ -6,6 +6,7 @@
 
 #include "aidb/base/result.h"
 #include "aidb/io/env.h"
+#include "aidb/kv/checkpointer.h"
 #include "aidb/kv/conditional_writer.h"
 #include "aidb/kv/merge.h"
 #include "aidb/kv/options.h"
@@ -18,6 +19,7 @@ struct OpenedBackend {
   std::unique_ptr<kv::Store> store;
   kv::ConditionalWriter* conditional = nullptr;  // The same object.
   kv::RangeCompactor* compactor = nullptr;       // Likewise.
+  kv::Checkpointer* checkpointer = nullptr;      // Likewise; null: it keeps nothing on a disk.
 };
 
 // Which backend made the store in `directory`; nullopt when there is none. JOURNAL is a file that

@@ -46,7 +46,8 @@ DB::DB(std::unique_ptr<World> world, Logger& log, Opened opened)
       merger_(opened.merge),
       store_(std::move(opened.backend.store)),
       conditional_(*opened.backend.conditional),
-      compactor_(*opened.backend.compactor) {}
+      compactor_(*opened.backend.compactor),
+      checkpointer_(opened.backend.checkpointer) {}
 
 DB::~DB() {
   if (const Status closed = Close(); !closed.ok()) {
@@ -119,6 +120,13 @@ Status DB::Sync() { return store_->Sync(); }
 Status DB::Flush() { return store_->Flush(); }
 
 Status DB::Compact(const ScanRange& range) { return compactor_.Compact(range); }
+
+Status DB::Checkpoint(std::string_view directory) {
+  if (checkpointer_ != nullptr) return checkpointer_->Checkpoint(directory);
+  return InvalidArgument(
+      "a store of the memory backend keeps nothing on a disk: there is nothing "
+      "to checkpoint");
+}
 
 StoreStats DB::Stats() const { return store_->Stats(); }
 

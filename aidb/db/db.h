@@ -19,6 +19,7 @@
 
 #include "aidb/base/result.h"
 #include "aidb/db/transaction.h"
+#include "aidb/kv/checkpointer.h"
 #include "aidb/kv/conditional_writer.h"
 #include "aidb/kv/merge.h"
 #include "aidb/kv/range_compactor.h"
@@ -125,6 +126,11 @@ class DB {
   // the space of much that was deleted, or before a long time of reading. Takes long, needs the
   // space of one merge of a few tables, and ends with kUnavailable when Close comes.
   Status Compact(const ScanRange& range = {});
+  // Makes `directory`, which must not exist, a store of its own with what this one holds at one
+  // moment of the call. Takes little space and time, for the two share files that never change;
+  // so it must be on the same file system. kInvalidArgument from the memory backend, which keeps
+  // nothing.
+  Status Checkpoint(std::string_view directory);
   StoreStats Stats() const;
   // Waits for calls in progress, makes everything durable and marks the shutdown clean. A second
   // call is ok and does nothing.
@@ -144,8 +150,9 @@ class DB {
   const uint64_t batch_bytes_max_;
   const kv::Merger merger_;
   const std::unique_ptr<kv::Store> store_;
-  kv::ConditionalWriter& conditional_;  // The same object.
-  kv::RangeCompactor& compactor_;       // Likewise.
+  kv::ConditionalWriter& conditional_;    // The same object.
+  kv::RangeCompactor& compactor_;         // Likewise.
+  kv::Checkpointer* const checkpointer_;  // Likewise, or null.
 };
 
 }  // namespace aidb

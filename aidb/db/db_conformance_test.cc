@@ -17,7 +17,7 @@ namespace aidb {
 namespace {
 
 // A DB in the shape that the suite wants. Conditional writes are the transactions' business.
-class DbAsStore final : public kv::Store, public kv::RangeCompactor {
+class DbAsStore final : public kv::Store, public kv::RangeCompactor, public kv::Checkpointer {
  public:
   explicit DbAsStore(std::unique_ptr<DB> db) : db_(std::move(db)) {}
 
@@ -37,6 +37,7 @@ class DbAsStore final : public kv::Store, public kv::RangeCompactor {
   Status Sync() override { return db_->Sync(); }
   Status Flush() override { return db_->Flush(); }
   Status Compact(const ScanRange& range) override { return db_->Compact(range); }
+  Status Checkpoint(std::string_view directory) override { return db_->Checkpoint(directory); }
   StoreStats Stats() const override { return db_->Stats(); }
   Status Close() override { return db_->Close(); }
 
@@ -48,13 +49,14 @@ class DbSubject final : public kv::Subject {
  public:
   explicit DbSubject(Backend backend) : backend_(backend) {}
 
-  Result<kv::OpenedStore> Open(const Options& options) override {
+  std::string PathOf(std::string_view name) const override { return directory_.Join(name); }
+  Result<kv::OpenedStore> OpenNamed(std::string_view name, const Options& options) override {
     AIDB_ASSIGN_OR_RETURN(
         std::unique_ptr<DB> db,
-        DB::Open(WithClock(world_.env()), directory_.Join("store"), options, trial_merge()));
+        DB::Open(WithClock(world_.env()), PathOf(name), options, trial_merge()));
     auto store = std::make_unique<DbAsStore>(std::move(db));
     DbAsStore* const extras = store.get();
-    return kv::OpenedStore{.store = std::move(store), .compactor = extras};
+    return kv::OpenedStore{.store = std::move(store), .compactor = extras, .checkpointer = extras};
   }
   Options options() const override {
     Options options;
@@ -78,7 +80,7 @@ kv::SubjectMaker Through(Backend backend) {
   return [backend] { return std::make_unique<DbSubject>(backend); };
 }
 
-constexpr kv::Abilities kDurable{.durable = true, .compactor = true};
+constexpr kv::Abilities kDurable{.durable = true, .compactor = true, .checkpointer = true};
 constexpr kv::Abilities kVolatile{.compactor = true};
 
 [[maybe_unused]] const bool kRegistered =

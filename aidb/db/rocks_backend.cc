@@ -13,7 +13,8 @@ Result<OpenedBackend> OpenRocks(const io::Env& env, std::string_view directory,
   AIDB_ASSIGN_OR_RETURN(std::unique_ptr<rocks::RocksStore> store,
                         rocks::RocksStore::Open(env, directory, options, merge));
   rocks::RocksStore* const rocks = store.get();
-  return OpenedBackend{.store = std::move(store), .conditional = rocks, .compactor = rocks};
+  return OpenedBackend{
+      .store = std::move(store), .conditional = rocks, .compactor = rocks, .checkpointer = rocks};
 }
 
 Status DestroyRocks(std::string_view directory) { return rocks::DestroyStore(directory); }

@@ -32,6 +32,8 @@ bool Applies(const ConformanceTest& test, Abilities abilities) {
       return abilities.compactor;
     case ConformanceTest::Needs::kDurableCompactor:
       return abilities.durable && abilities.compactor;
+    case ConformanceTest::Needs::kCheckpointer:
+      return abilities.checkpointer;
     case ConformanceTest::Needs::kNothing:
       return true;
   }
@@ -43,7 +45,8 @@ bool Applies(const ConformanceTest& test, Abilities abilities) {
 bool RegisterConformanceSuite(std::string_view name, Abilities abilities, SubjectMaker make) {
   const std::string suite = std::string(name) + "Conformance";
   for (const auto& part : {WriteTests(), ReadTests(), IteratorTests(), ExpiryTests(), MergeTests(),
-                           LifecycleTests(), ConditionalTests(), CompactionTests(), ThreadTests()}) {
+                           LifecycleTests(), ConditionalTests(), CompactionTests(),
+                           CheckpointTests(), ThreadTests()}) {
     for (const ConformanceTest& test : part) {
       if (!Applies(test, abilities)) continue;
       testing::RegisterTest(
@@ -54,12 +57,13 @@ bool RegisterConformanceSuite(std::string_view name, Abilities abilities, Subjec
   return true;
 }
 
-Trial::Trial(Subject& subject, const Options& options) : subject_(subject), options_(options) {
+Trial::Trial(Subject& subject, const Options& options, std::string_view name)
+    : subject_(subject), options_(options), name_(name) {
   Open();
 }
 
 void Trial::Open() {
-  Result<OpenedStore> opened = subject_.Open(options_);
+  Result<OpenedStore> opened = subject_.OpenNamed(name_, options_);
   // Nothing can be tested without a store.
   if (!opened.ok()) std::fprintf(stderr, "open: %s\n", opened.status().ToString().c_str());
   opened_ = *std::move(opened);

@@ -13,6 +13,7 @@
 #include "aidb/io/env.h"
 #include "aidb/io/executor.h"
 #include "aidb/io/posix/posix_clock.h"
+#include "aidb/kv/checkpointer.h"
 #include "aidb/kv/conditional_writer.h"
 #include "aidb/kv/merge.h"
 #include "aidb/kv/options.h"
@@ -28,6 +29,7 @@ struct OpenedStore {
   std::unique_ptr<Store> store = nullptr;
   ConditionalWriter* conditional = nullptr;  // The same object, if it is one.
   RangeCompactor* compactor = nullptr;       // Likewise.
+  Checkpointer* checkpointer = nullptr;      // Likewise.
 };
 
 // Real time, but for the wall clock, which stands still until a test moves it.
@@ -58,7 +60,7 @@ class TrialMerge final : public MergeFunction {
   }
 };
 
-// A store to be tested, and the one place it lives in.
+// A store to be tested, and the place that it and its checkpoints live in.
 //
 // Thread safety: none.
 class Subject {
@@ -67,7 +69,10 @@ class Subject {
 
   // Opens the store; before the first call there is none. With Abilities::durable later calls
   // find what was written, otherwise each starts afresh.
-  virtual Result<OpenedStore> Open(const Options& options) = 0;
+  Result<OpenedStore> Open(const Options& options) { return OpenNamed("store", options); }
+  // Likewise, the store at PathOf(name).
+  virtual Result<OpenedStore> OpenNamed(std::string_view name, const Options& options) = 0;
+  virtual std::string PathOf(std::string_view name) const { return std::string(name); }
   // Options for Open; tests change batch_bytes_max and mode. Must allow 2 MiB for both
   // batch_bytes_max and a batch, and 32 MiB of data.
   virtual Options options() const = 0;
@@ -94,9 +99,10 @@ class Subject {
 using SubjectMaker = std::function<std::unique_ptr<Subject>()>;
 
 struct Abilities {
-  bool durable = false;      // Opening again finds what was written; read-only mode exists.
-  bool conditional = false;  // OpenedStore::conditional is there.
-  bool compactor = false;    // OpenedStore::compactor is there.
+  bool durable = false;       // Opening again finds what was written; read-only mode exists.
+  bool conditional = false;   // OpenedStore::conditional is there.
+  bool compactor = false;     // OpenedStore::compactor is there.
+  bool checkpointer = false;  // OpenedStore::checkpointer is there; only with durable.
 };
 
 // Adds the suite "<name>Conformance" to the tests of this binary; tests for an ability that is

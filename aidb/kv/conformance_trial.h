@@ -21,7 +21,7 @@ using Pairs = std::vector<std::pair<std::string, std::string>>;
 class Trial {
  public:
   explicit Trial(Subject& subject) : Trial(subject, subject.options()) {}
-  Trial(Subject& subject, const Options& options);
+  Trial(Subject& subject, const Options& options, std::string_view name = "store");
 
   Subject& subject() { return subject_; }
   // A thread beside this one, until it is joined or destroyed.
@@ -34,6 +34,7 @@ class Trial {
   void SetClock(uint64_t ms) { subject_.trial_clock().SetWall(ms); }
   ConditionalWriter& conditional() { return *opened_.conditional; }
   RangeCompactor& compactor() { return *opened_.compactor; }
+  Checkpointer& checkpointer() { return *opened_.checkpointer; }
 
   Sequence Put(std::string_view key, std::string_view value);
   Sequence PutUntil(std::string_view key, std::string_view value, uint64_t expires_at_ms);
@@ -59,6 +60,7 @@ class Trial {
 
   Subject& subject_;
   const Options options_;
+  const std::string name_;
   OpenedStore opened_;
 };
 
@@ -77,6 +79,7 @@ struct ConformanceTest {
     kConditional,
     kCompactor,
     kDurableCompactor,
+    kCheckpointer,
   } needs = Needs::kNothing;
 };
 using ConformanceTests = std::vector<ConformanceTest>;
@@ -89,6 +92,7 @@ ConformanceTests MergeTests();
 ConformanceTests LifecycleTests();
 ConformanceTests ConditionalTests();
 ConformanceTests CompactionTests();
+ConformanceTests CheckpointTests();
 ConformanceTests ThreadTests();
 
 }  // namespace aidb::kv

@@ -19,7 +19,7 @@ constexpr Abilities kMemoryAbilities{.conditional = true, .compactor = true};
 
 class MemorySubject final : public Subject {
  public:
-  Result<OpenedStore> Open(const Options& options) override {
+  Result<OpenedStore> OpenNamed(std::string_view /*name*/, const Options& options) override {
     AIDB_ASSIGN_OR_RETURN(auto store, MemoryStore::Open(options, trial_clock(), trial_merge()));
     MemoryStore* const memory = store.get();
     return OpenedStore{.store = std::move(store), .conditional = memory, .compactor = memory};
@@ -78,7 +78,7 @@ class ForgetfulStore final : public Store {
 
 class ForgetfulSubject final : public Subject {
  public:
-  Result<OpenedStore> Open(const Options& options) override {
+  Result<OpenedStore> OpenNamed(std::string_view /*name*/, const Options& options) override {
     AIDB_ASSIGN_OR_RETURN(auto store, MemoryStore::Open(options, trial_clock(), trial_merge()));
     return OpenedStore{.store = std::make_unique<ForgetfulStore>(std::move(store))};
   }

@@ -68,6 +68,7 @@ Engine::Engine(const io::Env& env, std::string directory, const kv::Options& opt
                const kv::MergeFunction* merge)
     : guard_(env.files),
       env_{guard_, env.clock, env.executor, env.random, env.log},
+      checkpoint_parents_(env.files),
       directory_(std::move(directory)),
       options_(options),
       memory_(MemoryPlan::For(options)),

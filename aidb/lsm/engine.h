@@ -11,6 +11,7 @@
 //   engine_read.cc        reads, snapshots, conditional writes
 //   engine_open.cc        open: manifest, log, orphans; close
 //   engine_background.cc  flush, compaction, removal of unused files
+//   engine_checkpoint.cc  copies of the store while it is in use
 //
 // One writer at a time appends to the journal and inserts into the memtable; readers never wait
 // for it. A read looks at one ReadState, which holds everything it may look at, and one sequence.
@@ -121,6 +122,7 @@ struct HandleCore {
 class Engine final : public kv::Store,
                      public kv::ConditionalWriter,
                      public kv::RangeCompactor,
+                     public kv::Checkpointer,
                      private journal::JournalFiles {
  public:
   static Result<std::unique_ptr<Engine>> Open(const io::Env& env, std::string_view directory,
@@ -141,6 +143,7 @@ class Engine final : public kv::Store,
   Status Sync() override;
   Status Flush() override;
   Status Compact(const kv::ScanRange& range) override;
+  Status Checkpoint(std::string_view directory) override;
   kv::StoreStats Stats() const override;
   Status Close() override;
 
@@ -278,6 +281,7 @@ class Engine final : public kv::Store,
 
   io::SyncGuard guard_;  // The directory's, for the journal, the manifest and tables alike.
   const io::Env env_;    // Its files are the guard's.
+  io::SyncGuard checkpoint_parents_;  // Directories that checkpoints are put into.
   const std::string directory_;
   const kv::Options options_;
   const MemoryPlan memory_;

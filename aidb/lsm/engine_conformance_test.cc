@@ -14,17 +14,19 @@
 namespace aidb::lsm {
 namespace {
 
-constexpr kv::Abilities kNativeAbilities{.durable = true, .conditional = true, .compactor = true};
+constexpr kv::Abilities kNativeAbilities{
+    .durable = true, .conditional = true, .compactor = true, .checkpointer = true};
 
 class NativeSubject final : public kv::Subject {
  public:
-  Result<kv::OpenedStore> Open(const kv::Options& options) override {
-    AIDB_ASSIGN_OR_RETURN(
-        OpenedStore opened,
-        OpenStore(WithClock(world_.env()), directory_.Join("store"), options, trial_merge()));
+  std::string PathOf(std::string_view name) const override { return directory_.Join(name); }
+  Result<kv::OpenedStore> OpenNamed(std::string_view name, const kv::Options& options) override {
+    AIDB_ASSIGN_OR_RETURN(OpenedStore opened, OpenStore(WithClock(world_.env()), PathOf(name),
+                                                        options, trial_merge()));
     return kv::OpenedStore{.store = std::move(opened.store),
                            .conditional = opened.conditional,
-                           .compactor = opened.compactor};
+                           .compactor = opened.compactor,
+                           .checkpointer = opened.checkpointer};
   }
   kv::Options options() const override {
     kv::Options options = kv::Options::ForTests();

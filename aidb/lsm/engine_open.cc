@@ -43,6 +43,7 @@ Result<OpenedStore> OpenStore(const io::Env& env, std::string_view directory,
                         Engine::Open(env, directory, options, opened.report, merge));
   opened.conditional = engine.get();
   opened.compactor = engine.get();
+  opened.checkpointer = engine.get();
   opened.store = std::move(engine);
   return opened;
 }
@@ -165,6 +166,12 @@ Status Engine::ContinueManifest(ManifestFound found) {
 // A store that was closed in order holds everything in files that need no repair, so nothing is
 // written. One that was not must be opened for writing first.
 Status Engine::OpenReadOnly(const ManifestFound& found, OpenReport& report) {
+  if (found.state.log_floor == 0) {
+    // A checkpoint that was never opened for writing, or a store whose first open was interrupted:
+    // no log has taken a record yet.
+    read_only_sequence_ = found.state.last_sequence;
+    return {};
+  }
   if (!found.state.clean_shutdown) {
     return Unavailable(directory_ +
                        ": was not closed in order, so its log needs recovery; open it for "

@@ -16,9 +16,14 @@ Manifest::Manifest(io::FileSystem& files, std::string directory, FileNumbers& nu
 
 Result<std::unique_ptr<Manifest>> Manifest::Create(io::FileSystem& files, std::string directory,
                                                    FileNumbers& numbers, const Uuid& uuid) {
-  std::unique_ptr<Manifest> manifest(new Manifest(files, std::move(directory), numbers));
   ManifestState state;
   state.uuid = uuid;
+  return Create(files, std::move(directory), numbers, std::move(state));
+}
+
+Result<std::unique_ptr<Manifest>> Manifest::Create(io::FileSystem& files, std::string directory,
+                                                   FileNumbers& numbers, ManifestState state) {
+  std::unique_ptr<Manifest> manifest(new Manifest(files, std::move(directory), numbers));
   AIDB_RETURN_IF_ERROR(manifest->Replace(std::move(state)));
   return manifest;
 }

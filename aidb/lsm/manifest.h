@@ -82,6 +82,9 @@ class Manifest {
   // this returns: their presence is what tells a store whose CURRENT was lost from none.
   static Result<std::unique_ptr<Manifest>> Create(io::FileSystem& files, std::string directory,
                                                   FileNumbers& numbers, const Uuid& uuid);
+  // Likewise, of a store that begins with `state`, whose tables are there and durable.
+  static Result<std::unique_ptr<Manifest>> Create(io::FileSystem& files, std::string directory,
+                                                  FileNumbers& numbers, ManifestState state);
   // Goes on from what was read: a new manifest, by M1–M6. A torn tail is put in quarantine/
   // first. `numbers` must start at found.next_number_free or later.
   static Result<std::unique_ptr<Manifest>> Continue(io::FileSystem& files, std::string directory,

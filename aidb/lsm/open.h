@@ -8,6 +8,7 @@
 
 #include "aidb/base/result.h"
 #include "aidb/io/env.h"
+#include "aidb/kv/checkpointer.h"
 #include "aidb/kv/conditional_writer.h"
 #include "aidb/kv/merge.h"
 #include "aidb/kv/options.h"
@@ -30,6 +31,7 @@ struct OpenedStore {
   std::unique_ptr<kv::Store> store;
   kv::ConditionalWriter* conditional = nullptr;  // The same object.
   kv::RangeCompactor* compactor = nullptr;       // Likewise.
+  kv::Checkpointer* checkpointer = nullptr;      // Likewise.
   OpenReport report;
 };
 

@@ -14,16 +14,18 @@
 namespace aidb::rocks {
 namespace {
 
-constexpr kv::Abilities kAbilities{.durable = true, .conditional = true, .compactor = true};
+constexpr kv::Abilities kAbilities{
+    .durable = true, .conditional = true, .compactor = true, .checkpointer = true};
 
 class RocksSubject final : public kv::Subject {
  public:
-  Result<kv::OpenedStore> Open(const kv::Options& options) override {
-    AIDB_ASSIGN_OR_RETURN(
-        auto store, RocksStore::Open(WithClock(posix_.env()), directory_.Join("store"), options,
-                                     trial_merge()));
+  std::string PathOf(std::string_view name) const override { return directory_.Join(name); }
+  Result<kv::OpenedStore> OpenNamed(std::string_view name, const kv::Options& options) override {
+    AIDB_ASSIGN_OR_RETURN(auto store, RocksStore::Open(WithClock(posix_.env()), PathOf(name),
+                                                       options, trial_merge()));
     RocksStore* const rocks = store.get();
-    return kv::OpenedStore{.store = std::move(store), .conditional = rocks, .compactor = rocks};
+    return kv::OpenedStore{
+        .store = std::move(store), .conditional = rocks, .compactor = rocks, .checkpointer = rocks};
   }
   kv::Options options() const override {
     kv::Options options = kv::Options::ForTests();

@@ -10,6 +10,7 @@
 #include <rocksdb/db.h>
 #include <rocksdb/metadata.h>
 #include <rocksdb/statistics.h>
+#include <rocksdb/utilities/checkpoint.h>
 #include <rocksdb/write_batch.h>
 
 #include "aidb/base/bytes.h"
@@ -126,6 +127,7 @@ class RocksStore::Impl {
   Status Sync();
   Status Flush();
   Status Compact(const kv::ScanRange& range);
+  Status Checkpoint(std::string_view directory);
   kv::StoreStats Stats();
   Status Close();
 
@@ -428,6 +430,16 @@ Status RocksStore::Impl::Compact(const kv::ScanRange& range) {
   return Translate(status).Annotate("compact");
 }
 
+Status RocksStore::Impl::Checkpoint(std::string_view directory) {
+  const CallPass pass(calls_);
+  if (!pass) return Closed();
+  if (read_only()) return Unavailable("rocksdb store: opened read-only");
+  rocksdb::Checkpoint* made = nullptr;
+  AIDB_RETURN_IF_ERROR(Translate(rocksdb::Checkpoint::Create(core_->db.get(), &made)));
+  const std::unique_ptr<rocksdb::Checkpoint> checkpoint(made);
+  return Translate(checkpoint->CreateCheckpoint(std::string(directory))).Annotate("checkpoint");
+}
+
 void RocksStore::Impl::AddEngineStats(kv::StoreStats& stats) const {
   rocksdb::DB& db = *core_->db;
   const rocksdb::Statistics& tickers = *db.GetDBOptions().statistics;
@@ -548,6 +560,7 @@ kv::Snapshot RocksStore::TakeSnapshot() const { return impl_->TakeSnapshot(); }
 Status RocksStore::Sync() { return impl_->Sync(); }
 Status RocksStore::Flush() { return impl_->Flush(); }
 Status RocksStore::Compact(const kv::ScanRange& range) { return impl_->Compact(range); }
+Status RocksStore::Checkpoint(std::string_view directory) { return impl_->Checkpoint(directory); }
 kv::StoreStats RocksStore::Stats() const { return impl_->Stats(); }
 Status RocksStore::Close() { return impl_->Close(); }
 

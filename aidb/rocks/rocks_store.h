@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "aidb/io/env.h"
+#include "aidb/kv/checkpointer.h"
 #include "aidb/kv/conditional_writer.h"
 #include "aidb/kv/merge.h"
 #include "aidb/kv/range_compactor.h"
@@ -29,7 +30,10 @@ namespace aidb::rocks {
 // Thread safety: any thread may call any method.
 // Lifetime: snapshots, iterators and large pinned values keep the database open, and so its
 // directory locked, when they outlive Close.
-class RocksStore final : public kv::Store, public kv::ConditionalWriter, public kv::RangeCompactor {
+class RocksStore final : public kv::Store,
+                         public kv::ConditionalWriter,
+                         public kv::RangeCompactor,
+                         public kv::Checkpointer {
  public:
   // Every option is mapped to RocksDB's own, or refused with kInvalidArgument when it differs
   // from its default: log_bytes and write_wait_ms have no counterpart, write_buffer_bytes has a
@@ -57,6 +61,8 @@ class RocksStore final : public kv::Store, public kv::ConditionalWriter, public 
   Result<kv::Sequence> WriteIf(const kv::Precondition& unchanged, kv::WriteBatch batch,
                                const kv::WriteOptions& options) override;
   Status Compact(const kv::ScanRange& range) override;
+  // Flushes first, as RocksDB does it; on another file system files are copied.
+  Status Checkpoint(std::string_view directory) override;
 
  private:
   class Impl;

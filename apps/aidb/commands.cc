@@ -1,4 +1,4 @@
-// The short commands: put, get, delete, scan, count, stats, compact.
+// The short commands: put, get, delete, scan, count, stats, compact, checkpoint.
 
 #include "apps/aidb/commands.h"
 
@@ -224,6 +224,13 @@ Result<ExitCode> Stats(const Context& context) {
   const StoreStats stats = db->Stats();
   AIDB_RETURN_IF_ERROR(Say(context, context.json() ? "" : StatsAsText(stats),
                            context.json() ? StatsAsJson(stats) : ""));
+  return Ended(*db, ExitCode::kOk);
+}
+
+Result<ExitCode> Checkpoint(const Context& context, const CheckpointOptions& options) {
+  AIDB_ASSIGN_OR_RETURN(const auto db, OpenToWrite(context, StoreMode::kMustExist));
+  AIDB_RETURN_IF_ERROR(db->Checkpoint(options.directory));
+  AIDB_RETURN_IF_ERROR(Say(context, "", R"({"ok":true})"));
   return Ended(*db, ExitCode::kOk);
 }
 

@@ -47,6 +47,10 @@ struct ScanCommandOptions {
 Result<ExitCode> Scan(const Context& context, const ScanCommandOptions& options);
 Result<ExitCode> CountKeys(const Context& context, const RangeOptions& options);
 Result<ExitCode> Stats(const Context& context);
+struct CheckpointOptions {
+  std::string directory;
+};
+Result<ExitCode> Checkpoint(const Context& context, const CheckpointOptions& options);
 // Merges a range to one sorted run.
 Result<ExitCode> Compact(const Context& context, const RangeOptions& options);
 

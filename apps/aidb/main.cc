@@ -189,6 +189,19 @@ void AddCompact(CLI::App& app, Parsed& parsed) {
   });
 }
 
+void AddCheckpoint(CLI::App& app, Parsed& parsed) {
+  CLI::App& checkpoint = *app.add_subcommand(
+      "checkpoint", "Make a new directory a store of its own with what this one holds");
+  auto options = std::make_shared<CheckpointOptions>();
+  checkpoint
+      .add_option("directory", options->directory,
+                  "The new one, on the file system of the store; its parent must exist")
+      ->required();
+  checkpoint.callback([&parsed, options] {
+    parsed.command = [options](const Context& context) { return Checkpoint(context, *options); };
+  });
+}
+
 void AddImport(CLI::App& app, Parsed& parsed) {
   CLI::App& import = *app.add_subcommand("import", "Write the records of a file");
   auto options = std::make_shared<ImportOptions>();
@@ -272,6 +285,7 @@ void AddCommands(CLI::App& app, Parsed& parsed) {
   stats.callback(
       [&parsed] { parsed.command = [](const Context& context) { return Stats(context); }; });
   AddCompact(app, parsed);
+  AddCheckpoint(app, parsed);
   AddInspection(app, parsed);
 }
 

@@ -148,6 +148,17 @@ class Ranges(CommandLine):
         self.assertEqual([level['tables'] > 0 for level in stats['levels']].count(True), 1)
         self.assertIn('no store', self.complaint('compact', code=INVALID, db=self.directory / 'x'))
 
+    def test_checkpoint(self):
+        copy = self.directory / 'copy'
+        self.assertEqual(self.ask('checkpoint', copy), b'')
+        self.ask('put', 'later', '1')
+        self.assertEqual(self.ask('get', 'b:2', db=copy), b'B:2')
+        self.complaint('get', 'later', code=NO, db=copy)
+        self.assertIn('no problem', self.ask('check', db=copy).decode())
+        self.assertIn('is there already', self.complaint('checkpoint', copy, code=INVALID))
+        self.assertIn('no store', self.complaint('checkpoint', self.directory / 'y', code=INVALID,
+                                                 db=self.directory / 'x'))
+
     def test_scan_as_json(self):
         lines = self.ask('scan', '--prefix', 'b:', '--output', 'json').splitlines()
         self.assertEqual([json.loads(line) for line in lines],

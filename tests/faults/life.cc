@@ -14,10 +14,12 @@ namespace aidb::campaign {
 namespace {
 
 constexpr std::string_view kDirectory = "store";
+constexpr std::string_view kCopy = "copy of the store";
 constexpr uint64_t kOperations = 56;
 constexpr uint64_t kSnapshotAt = 18;
 constexpr uint64_t kFlushAt = 26;
 constexpr uint64_t kCompactAt = 36;
+constexpr uint64_t kCheckpointAt = 40;
 constexpr uint64_t kReopenAt = 44;
 constexpr uint64_t kSyncEach = 8;
 constexpr int kTries = 3;  // Of a write that says to wait.
@@ -52,6 +54,7 @@ class Life {
       if (n == kSnapshotAt) TakeSnapshot();
       if (n == kFlushAt) Note("flush", store_->Flush());
       if (n == kCompactAt) Note("compact", compactor_->Compact({}));
+      if (n == kCheckpointAt) Checkpoint();
       if (n == kReopenAt && !Reopen()) return;
     }
     Read();
@@ -67,6 +70,9 @@ class Life {
     return reopened_ ? syncs_after_failure_ : files_.syncs_after_failure();
   }
   const Workload& workload() const { return workload_; }
+  // What a checkpoint holds, if one is there; nullopt: none was tried.
+  const std::optional<Contents>& at_checkpoint() const { return at_checkpoint_; }
+  bool checkpoint_made() const { return checkpoint_made_; }
   uint64_t acknowledged() const { return model_.operations; }
   uint64_t synced() const { return synced_; }
   uint64_t possible() const { return possible_; }
@@ -95,6 +101,7 @@ class Life {
     if (!opened.ok()) return false;
     store_ = std::move(opened->store);
     compactor_ = opened->compactor;
+    checkpointer_ = opened->checkpointer;
     return true;
   }
 
@@ -158,6 +165,14 @@ class Life {
     if (!differs.empty()) Wrong(where + ": " + differs);
   }
 
+  void Checkpoint() {
+    if (!writing_) return;
+    at_checkpoint_ = model_.contents;
+    const Status status = checkpointer_->Checkpoint(kCopy);
+    Note("checkpoint", status);
+    checkpoint_made_ = status.ok();
+  }
+
   void TakeSnapshot() {
     if (!writing_) return;
     snapshot_ = std::make_unique<kv::Snapshot>(store_->TakeSnapshot());
@@ -177,7 +192,10 @@ class Life {
   io::FaultyFileSystem& files_;
   const Workload workload_;
   std::unique_ptr<kv::Store> store_;
-  kv::RangeCompactor* compactor_ = nullptr;  // The same object.
+  kv::RangeCompactor* compactor_ = nullptr;   // The same object.
+  kv::Checkpointer* checkpointer_ = nullptr;  // Likewise.
+  std::optional<Contents> at_checkpoint_;     // If one was tried while no write was in doubt.
+  bool checkpoint_made_ = false;
   std::unique_ptr<kv::Snapshot> snapshot_;
   Contents at_snapshot_;
   WriterModel model_;  // Of what was acknowledged.
@@ -189,6 +207,23 @@ class Life {
   uint64_t errors_ = 0;
   std::string wrong_;
 };
+
+// A checkpoint is whole or not there, and there if the call said so.
+std::string LookAtCheckpoint(const Life& life, const io::Env& env) {
+  const auto exists = env.files.Exists(kCopy);
+  if (!exists.ok()) return "checkpoint: " + exists.status().ToString();
+  if (!*exists) return life.checkpoint_made() ? "the checkpoint is lost" : "";
+  if (!life.at_checkpoint()) return "a checkpoint that nobody made";
+  const auto check = lsm::CheckStore(env, kCopy);
+  if (!check.ok()) return "check of the checkpoint: " + check.status().ToString();
+  if (!check->ok()) return "check of the checkpoint: " + check->problems[0].what;
+  auto opened = lsm::OpenStore(env, kCopy, LifeOptions());
+  if (!opened.ok()) return "open the checkpoint: " + opened.status().ToString();
+  const auto found = ReadAll(*opened->store, "", kv::ScanOrder::kForward);
+  if (!found.ok()) return "scan of the checkpoint: " + found.status().ToString();
+  const std::string differs = Difference(*life.at_checkpoint(), *found);
+  return differs.empty() ? "" : "checkpoint: " + differs;
+}
 
 // Opens what is left on a disk that is well, and compares. Empty when it is a prefix of history
 // that ends in [low, high].
@@ -215,6 +250,7 @@ std::string LookAtRemains(const Life& life, uint64_t seed, io::SimDisk disk, uin
     }
     const Status closed = opened->store->Close();
     if (!closed.ok()) wrong = "close: " + closed.ToString();
+    if (wrong.empty()) wrong = LookAtCheckpoint(life, world.env());
   });
   if (!report.finished()) wrong = "it hangs: " + report.fibers;
   return wrong.empty() ? "" : when + ": " + wrong;

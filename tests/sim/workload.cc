@@ -14,6 +14,7 @@ using std::chrono::milliseconds;
 
 constexpr Duration kResumeWithin = std::chrono::seconds(20);
 constexpr uint64_t kCompactedOneIn = 3;      // Lives.
+constexpr uint64_t kCheckpointedOneIn = 6;   // Likewise.
 constexpr uint64_t kLargeBytes = 17 * 1024;  // Past a quarter of the ring of 64 KiB.
 
 }  // namespace
@@ -92,6 +93,10 @@ bool Workload::LiveOnce(int life) {
     writers.push_back(world_.env().executor.Start(
         "compactor", [&, hand] { CompactMain(*opened->compactor, hand); }));
   }
+  if (Rng copies = stream("checkpointer", 0); copies.OneIn(kCheckpointedOneIn)) {
+    writers.push_back(world_.env().executor.Start(
+        "checkpointer", [&, copies] { CheckpointMain(*opened->checkpointer, life, copies); }));
+  }
   const int share = std::max(1, plan_.batches / (plan_.lives * plan_.processes) / plan_.writers);
   for (int w = 0; w < plan_.writers; ++w) {
     writers.push_back(world_.env().executor.Start(
@@ -150,6 +155,27 @@ void Workload::CompactMain(kv::RangeCompactor& compactor, Rng rng) {
   if (rng.OneIn(2)) range.lower = key();
   if (rng.OneIn(3)) range.upper = key();
   Expect(compactor.Compact(range), "Compact");
+}
+
+// Somewhere in a life; and what it made is opened as a store of its own.
+void Workload::CheckpointMain(kv::Checkpointer& checkpointer, int life, Rng rng) {
+  world_.env().clock.SleepFor(milliseconds(rng.Below(60)));
+  const std::string path = "copy" + std::to_string(life);
+  const uint64_t before = history_.acknowledged();
+  const Status status = checkpointer.Checkpoint(path);
+  if (!status.ok()) return Expect(status, "Checkpoint");
+  kv::Options options = plan_.options;
+  options.mode = kv::StoreMode::kMustExist;
+  auto opened = lsm::OpenStore(world_.env(), path, options);
+  if (!opened.ok()) return Expect(opened.status(), "Open of a checkpoint");
+  const uint64_t sequence = ToNumber(opened->store->Stats().sequence);
+  if (sequence < before) Complain("a checkpoint lacks what was acknowledged before it");
+  const kv::Snapshot snapshot = opened->store->TakeSnapshot();
+  const auto read = ReadAll(*opened->store, kv::ScanOrder::kForward, &snapshot);
+  if (!read.ok()) return Expect(read.status(), "Scan of a checkpoint");
+  const auto matched = history_.Match(sequence, *read, snapshot.now_ms());
+  if (matched.complaint) Complain("a checkpoint: " + *matched.complaint);
+  Expect(opened->store->Close(), "Close of a checkpoint");
 }
 
 std::vector<Operation> Workload::DrawBatch(Rng& rng, int writer) {

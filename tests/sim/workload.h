@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "aidb/io/sim/world.h"
+#include "aidb/kv/checkpointer.h"
 #include "aidb/kv/range_compactor.h"
 #include "aidb/kv/store.h"
 
@@ -64,6 +65,7 @@ class Workload {
   void ReadSnapshot(kv::Store& store, Rng& rng);
   void Disturb(kv::Store& store, Rng& rng);
   void CompactMain(kv::RangeCompactor& compactor, Rng rng);
+  void CheckpointMain(kv::Checkpointer& checkpointer, int life, Rng rng);
   void End(std::unique_ptr<kv::Store> store, bool writers_done, Rng& rng);
   // Whether an error may be: always with faults, never without but for a store that closes.
   void Expect(const Status& status, std::string_view call);

@@ -255,7 +255,12 @@ Result<std::vector<std::string>> FaultyFileSystem::List(std::string_view directo
 }
 
 Status FaultyFileSystem::CreateDirectory(std::string_view path) {
-  return Run({CallKind::kCreateDirectory, path}, [&] { return base_.CreateDirectory(path); });
+  return Run({CallKind::kCreateDirectory, path}, [&]() -> Status {
+    AIDB_ASSIGN_OR_RETURN(const bool exists, base_.Exists(path));
+    AIDB_RETURN_IF_ERROR(base_.CreateDirectory(path));
+    if (!exists) ForgetFailedSync(path);
+    return {};
+  });
 }
 
 Status FaultyFileSystem::Rename(std::string_view from, std::string_view to) {
