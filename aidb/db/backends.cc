@@ -6,6 +6,7 @@
 #include "aidb/kv/memory_store.h"
 #include "aidb/lsm/destroy.h"
 #include "aidb/lsm/open.h"
+#include "aidb/lsm/repair.h"
 
 namespace aidb {
 namespace {
@@ -72,6 +73,12 @@ Status DestroyBackend(const io::Env& env, std::string_view directory) {
   AIDB_ASSIGN_OR_RETURN(const std::optional<kv::Backend> found, BackendAt(env.files, directory));
   if (found == kv::Backend::kRocksDb) return DestroyRocks(directory);
   return lsm::DestroyStore(env, directory);
+}
+
+Result<kv::RepairReport> RepairBackend(const io::Env& env, std::string_view directory,
+                                       std::string_view target) {
+  AIDB_RETURN_IF_ERROR(CheckMadeBy(env.files, directory, kv::Backend::kNative));
+  return lsm::RepairStore(env, directory, target);
 }
 
 }  // namespace aidb

@@ -11,6 +11,7 @@
 #include "aidb/kv/merge.h"
 #include "aidb/kv/options.h"
 #include "aidb/kv/range_compactor.h"
+#include "aidb/kv/repair_report.h"
 #include "aidb/kv/store.h"
 
 namespace aidb {
@@ -33,6 +34,9 @@ Result<OpenedBackend> OpenBackend(const io::Env& env, std::string_view directory
                                   const kv::Options& options, const kv::MergeFunction* merge);
 // See DB::Destroy.
 Status DestroyBackend(const io::Env& env, std::string_view directory);
+// See DB::Repair.
+Result<kv::RepairReport> RepairBackend(const io::Env& env, std::string_view directory,
+                                       std::string_view target);
 
 // In rocks_backend.cc; in rocks_absent.cc, for a build without RocksDB, both refuse.
 Result<OpenedBackend> OpenRocks(const io::Env& env, std::string_view directory,

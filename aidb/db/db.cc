@@ -62,6 +62,16 @@ Status DB::Destroy(std::string_view path) {
 
 Status DB::Destroy(const io::Env& env, std::string_view path) { return DestroyBackend(env, path); }
 
+Result<RepairReport> DB::Repair(std::string_view path, std::string_view target) {
+  World world;
+  return Repair(world.posix.env(), path, target);
+}
+
+Result<RepairReport> DB::Repair(const io::Env& env, std::string_view path,
+                                std::string_view target) {
+  return RepairBackend(env, path, target);
+}
+
 Status DB::Put(std::string_view key, std::string_view value, const WriteOptions& options) {
   WriteBatch batch;
   batch.Put(key, value);

@@ -23,6 +23,7 @@
 #include "aidb/kv/conditional_writer.h"
 #include "aidb/kv/merge.h"
 #include "aidb/kv/range_compactor.h"
+#include "aidb/kv/repair_report.h"
 #include "aidb/kv/store.h"
 
 namespace aidb {
@@ -40,6 +41,7 @@ using kv::MergeOperator;
 using kv::Options;
 using kv::PinnedValue;
 using kv::ReadOptions;
+using kv::RepairReport;
 using kv::ScanOptions;
 using kv::ScanOrder;
 using kv::ScanRange;
@@ -82,6 +84,12 @@ class DB {
   // not there is ok.
   static Status Destroy(std::string_view path);
   static Status Destroy(const io::Env& env, std::string_view path);
+  // Makes the directory `target`, which must not exist, a store of all that can be read of the
+  // damaged one in `path`, which is left as it is. The report names what is lost. For stores of the
+  // native backend; kUnavailable while the store is open, kCorruption when nothing can be saved.
+  static Result<RepairReport> Repair(std::string_view path, std::string_view target);
+  static Result<RepairReport> Repair(const io::Env& env, std::string_view path,
+                                     std::string_view target);
 
   DB(const DB&) = delete;
   DB& operator=(const DB&) = delete;

@@ -23,7 +23,7 @@ constexpr uint64_t kCurrentBytesMax = 4096;
 
 // What an operator is told in the end.
 std::string NextCommand(std::string_view directory) {
-  return "; nothing was changed; run: aidb repair " + std::string(directory);
+  return "; nothing was changed; run: aidb repair NEW_DIRECTORY --db " + std::string(directory);
 }
 
 std::string Hex8(uint32_t value) {

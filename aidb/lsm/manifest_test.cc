@@ -62,7 +62,7 @@ void ExpectCorruption(TestFiles& files, std::string_view mentions) {
   ASSERT_EQ(found.status().code(), StatusCode::kCorruption);
   EXPECT_NE(found.status().message().find(mentions), std::string::npos)
       << found.status().ToString();
-  EXPECT_NE(found.status().message().find("aidb repair d"), std::string::npos);
+  EXPECT_NE(found.status().message().find("aidb repair NEW_DIRECTORY --db d"), std::string::npos);
 }
 
 TEST(Manifest, GivesBackWhatWasAppended) {

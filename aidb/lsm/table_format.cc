@@ -68,6 +68,25 @@ std::string EncodeTrailer(uint64_t salt, uint64_t offset, std::string_view store
   return trailer;
 }
 
+TrailerSearch::TrailerSearch(uint64_t salt, uint64_t offset) {
+  char place[16];
+  StoreLe(place, salt);
+  StoreLe(place + 8, offset);
+  crc_ = Crc32c({place, sizeof place});
+}
+
+void TrailerSearch::Extend(char stored) { crc_ = ExtendCrc32c(crc_, {&stored, 1}); }
+
+std::optional<BlockKind> TrailerSearch::KindIfTrailer(std::string_view trailer) const {
+  const auto type = static_cast<uint8_t>(trailer[4]);
+  const auto kind = type >> 4;
+  if ((type & 0xF) > static_cast<unsigned>(kv::Compression::kZstd)) return std::nullopt;
+  if (kind < 1 || kind >= static_cast<int>(kBlockKinds)) return std::nullopt;
+  const uint32_t crc = MaskCrc(ExtendCrc32c(crc_, trailer.substr(0, 5)));
+  if (crc != LoadLe<uint32_t>(trailer.data() + 5)) return std::nullopt;
+  return static_cast<BlockKind>(kind);
+}
+
 Result<BlockTrailer> CheckTrailer(uint64_t salt, uint64_t offset,
                                   std::string_view stored_and_trailer, BlockKind kind) {
   AIDB_CHECK(stored_and_trailer.size() >= kTrailerBytes);

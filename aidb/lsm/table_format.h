@@ -69,6 +69,19 @@ struct BlockTrailer {
 Result<BlockTrailer> CheckTrailer(uint64_t salt, uint64_t offset,
                                   std::string_view stored_and_trailer, BlockKind kind);
 
+// Looks for the end of a block whose beginning is known: byte by byte, until the bytes behind are
+// its trailer.
+class TrailerSearch {
+ public:
+  TrailerSearch(uint64_t salt, uint64_t offset);
+  void Extend(char stored);
+  // The kind of the block that ends here, if `trailer`, of kTrailerBytes, is its trailer.
+  std::optional<BlockKind> KindIfTrailer(std::string_view trailer) const;
+
+ private:
+  uint32_t crc_;
+};
+
 struct Footer {
   BlockHandle index_root = {};
   BlockHandle meta_index = {};

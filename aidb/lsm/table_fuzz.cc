@@ -1,12 +1,17 @@
 // Tables, by the first byte: 0 a footer, with its checksum put right; 1 a properties block; 2 a
 // meta index; 3 a list of patches (u16 offset, u8 byte) to a small table in which then every
 // checksum is put right, so that what is behind the checksums is reached: it must be refused or
-// read without harm.
+// read without harm. What a salvage finds, before and after, is in order.
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
 
 #include "aidb/base/crc32c.h"
+#include "aidb/lsm/memory_files_for_test.h"
+#include "aidb/lsm/salvaged_table.h"
 #include "aidb/lsm/table_for_test.h"
 
 namespace aidb::lsm {
@@ -92,6 +97,21 @@ void PutChecksumsRight(std::string& bytes, const std::vector<PlacedBlock>& block
   bytes.replace(end, kFooterBytes, footer);
 }
 
+// Every block that is found is in order, and of a whole table all are found.
+void Salvage(const std::string& bytes, std::optional<uint64_t> salt, uint64_t entries, bool whole) {
+  uint64_t lost = 0;
+  const auto table = SalvagedTable::Open(std::make_unique<MemoryFile>(bytes), salt, "",
+                                         [&](const LostStretch&) { ++lost; });
+  if (!table.ok()) return AIDB_CHECK(!whole && !salt);
+  uint64_t count = 0;
+  std::string last;
+  for ((*table)->SeekToFirst(); (*table)->valid(); (*table)->Next()) {
+    AIDB_CHECK(count++ == 0 || last <= (*table)->entry().key);
+    last = (*table)->entry().key;
+  }
+  if (whole) AIDB_CHECK(count == entries && lost == 0);
+}
+
 void ReadPatched(std::string_view patches) {
   static const BuiltTable original = Small();
   static const std::vector<PlacedBlock> blocks = BlocksOf(original.bytes);
@@ -101,12 +121,16 @@ void ReadPatched(std::string_view patches) {
     const size_t at = *reader.Le<uint16_t>() % table.bytes.size();
     table.bytes[at] = static_cast<char>(*reader.Le<uint8_t>());
   }
+  for (const std::optional<uint64_t> salt : {std::optional(kTestSalt), std::optional<uint64_t>()}) {
+    Salvage(table.bytes, salt, 0, /*whole=*/false);
+  }
   PutChecksumsRight(table.bytes, blocks);
   table.facts.crc = Crc32c(table.bytes);
   BlockCache cache(64 << 10);
   const auto opened = OpenTable(table, cache);
   if (!opened.ok()) return;
   const bool whole = (*opened)->Check().ok();
+  Salvage(table.bytes, kTestSalt, table.facts.entries, whole);
   const auto cursor = (*opened)->NewCursor(CacheFill::kFill);
   // A damaged index may lead round in circles no longer than itself.
   size_t count = 0;

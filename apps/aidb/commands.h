@@ -83,6 +83,12 @@ struct CheckOptions {
 // Reads every byte of a native store that nobody has open; kFailed when it finds a problem.
 Result<ExitCode> Check(const Context& context, const CheckOptions& options);
 
+struct RepairOptions {
+  std::string target;
+};
+// Saves what can be read of a damaged native store into a new one; kFailed when something is lost.
+Result<ExitCode> Repair(const Context& context, const RepairOptions& options);
+
 struct DumpOptions {
   std::string file;  // Its name in the store.
 };

@@ -1,4 +1,4 @@
-// check and dump: what only the files of a native store can say.
+// check, repair and dump: what only the files of a native store can say.
 
 #include <utility>
 
@@ -69,6 +69,51 @@ Result<ExitCode> Check(const Context& context, const CheckOptions& options) {
   AIDB_RETURN_IF_ERROR(
       context.out.Write(context.json() ? ReportAsJson(report) : ReportAsText(report)));
   return report.ok() ? ExitCode::kOk : ExitCode::kFailed;
+}
+
+namespace {
+
+std::string RepairAsText(const RepairReport& report) {
+  std::string text;
+  for (const std::string& note : report.notes) text += fmt::format("note: {}\n", note);
+  for (const kv::RepairLoss& loss : report.losses) {
+    text += fmt::format("damaged: {} at offset {}: {}", loss.file, loss.offset, loss.what);
+    text += loss.keys_lost.empty() ? "\n" : fmt::format("; keys lost: {}\n", loss.keys_lost);
+  }
+  return text + fmt::format("saved {} from {} and {} of logs\n", Count(report.keys, "key"),
+                            Count(report.tables, "table"), Count(report.log_batches, "batch"));
+}
+
+std::string RepairAsJson(const RepairReport& report) {
+  std::string json =
+      fmt::format(R"({{"ok":{},"keys":{},"tables":{},"log_batches":{},"losses":[)",
+                  report.losses.empty(), report.keys, report.tables, report.log_batches);
+  for (const kv::RepairLoss& loss : report.losses) {
+    if (!json.ends_with('[')) json += ',';
+    json += '{';
+    AppendJsonField(json, "file", loss.file);
+    json += fmt::format(",\"offset\":{},", loss.offset);
+    AppendJsonField(json, "what", Escape(loss.what));
+    json += ',';
+    AppendJsonField(json, "keys_lost", Escape(loss.keys_lost));
+    json += '}';
+  }
+  json += "],\"notes\":[";
+  for (size_t i = 0; i < report.notes.size(); ++i) {
+    if (i > 0) json += ',';
+    AppendJsonString(json, Escape(report.notes[i]));
+  }
+  return json + "]}\n";
+}
+
+}  // namespace
+
+Result<ExitCode> Repair(const Context& context, const RepairOptions& options) {
+  AIDB_ASSIGN_OR_RETURN(const RepairReport report,
+                        DB::Repair(context.env, context.db_path, options.target));
+  AIDB_RETURN_IF_ERROR(
+      context.out.Write(context.json() ? RepairAsJson(report) : RepairAsText(report)));
+  return report.losses.empty() ? ExitCode::kOk : ExitCode::kFailed;
 }
 
 Result<ExitCode> Dump(const Context& context, const DumpOptions& options) {

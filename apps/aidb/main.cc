@@ -261,6 +261,16 @@ void AddInspection(CLI::App& app, Parsed& parsed) {
       return Check(context, *check_options);
     };
   });
+  CLI::App& repair = *app.add_subcommand(
+      "repair", "Save what can be read of a damaged store into a new one; changes nothing else");
+  auto repair_options = std::make_shared<RepairOptions>();
+  repair.add_option("target", repair_options->target, "The directory to make; it must not exist")
+      ->required();
+  repair.callback([&parsed, repair_options] {
+    parsed.command = [repair_options](const Context& context) {
+      return Repair(context, *repair_options);
+    };
+  });
   CLI::App& dump = *app.add_subcommand("dump", "Print what one file of the store holds");
   auto dump_options = std::make_shared<DumpOptions>();
   dump.add_option("file", dump_options->file, "Its name: CURRENT, 000012.sst, 000013.log, ...")

@@ -159,6 +159,20 @@ class Ranges(CommandLine):
         self.assertIn('no store', self.complaint('checkpoint', self.directory / 'y', code=INVALID,
                                                  db=self.directory / 'x'))
 
+    def test_repair(self):
+        saved = self.directory / 'saved'
+        self.assertIn(b'saved 5 keys', self.ask('repair', saved))
+        (self.db / 'CURRENT').unlink()
+        self.assertIn('run: aidb repair', self.complaint('get', 'a', code=FAILED))
+        again = self.directory / 'again'
+        report = json.loads(self.ask('repair', again, '--output', 'json', code=FAILED))
+        self.assertEqual((report['ok'], report['keys']), (False, 5))
+        self.assertEqual(report['losses'][0]['file'], 'CURRENT')
+        for store in (saved, again):
+            self.assertEqual(self.ask('get', 'b:2', db=store), b'B:2')
+            self.ask('check', db=store)
+        self.assertIn('is there already', self.complaint('repair', again, code=INVALID))
+
     def test_scan_as_json(self):
         lines = self.ask('scan', '--prefix', 'b:', '--output', 'json').splitlines()
         self.assertEqual([json.loads(line) for line in lines],

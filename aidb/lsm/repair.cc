@@ -1,0 +1,381 @@
+#include "aidb/lsm/repair.h"
+
+#include <algorithm>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "aidb/base/bytes.h"
+#include "aidb/io/guard/sync_guard.h"
+#include "aidb/journal/identity.h"
+#include "aidb/kv/write_batch.h"
+#include "aidb/lsm/file_names.h"
+#include "aidb/lsm/level_cursor.h"
+#include "aidb/lsm/manifest.h"
+#include "aidb/lsm/merging_cursor.h"
+#include "aidb/lsm/salvaged_log.h"
+#include "aidb/lsm/salvaged_table.h"
+#include "aidb/lsm/table_reader.h"
+#include "aidb/lsm/table_writer.h"
+#include "aidb/lsm/unfinished_directory.h"
+
+namespace aidb::lsm {
+namespace {
+
+constexpr uint64_t kTableBytes = uint64_t{32} << 20;
+
+// The operations of batches, as a cursor.
+//
+// Lifetime: borrows the batches.
+class BatchCursor final : public EntryCursor {
+ public:
+  // kCorruption when a batch, though its record is whole, does not decode.
+  static Result<std::unique_ptr<BatchCursor>> Make(const SalvagedLog& log, Sequence behind) {
+    std::unique_ptr<BatchCursor> cursor(new BatchCursor());
+    for (const auto& [first, batch] : log.batches) {
+      kv::WriteBatch::Reader reader(batch.operations);
+      for (uint64_t i = 0;; ++i) {
+        AIDB_ASSIGN_OR_RETURN(const auto operation, reader.Next());
+        if (!operation) break;
+        const Entry entry{.key = operation->key,
+                          .value = operation->value,
+                          .sequence = first + i,
+                          .kind = operation->kind};
+        if (entry.sequence > behind) cursor->entries_.push_back(entry);
+      }
+    }
+    std::ranges::sort(cursor->entries_, [](const Entry& a, const Entry& b) {
+      return a.key != b.key ? a.key < b.key : a.sequence > b.sequence;
+    });
+    return cursor;
+  }
+
+  void SeekToFirst() override { Show(0); }
+  void SeekToLast() override { Show(entries_.size() - 1); }
+  void Seek(std::string_view key, Sequence sequence) override {
+    const auto at = std::ranges::partition_point(entries_, [&](const Entry& entry) {
+      return entry.key != key ? entry.key < key : entry.sequence > sequence;
+    });
+    Show(static_cast<size_t>(at - entries_.begin()));
+  }
+  void Next() override { Show(at_ + 1); }
+  void Prev() override { Show(at_ - 1); }
+  Status status() const override { return {}; }
+
+ private:
+  BatchCursor() = default;
+  void Show(size_t at) {
+    at_ = at;
+    valid_ = at < entries_.size();
+    if (valid_) entry_ = entries_[at];
+  }
+
+  std::vector<Entry> entries_;
+  size_t at_ = 0;
+};
+
+// A table that counts, and where its bytes are.
+struct Source {
+  std::string name;
+  std::optional<uint64_t> salt{};
+  // What is known of its place: the manifest says it of all, its properties otherwise.
+  std::optional<TableFacts> facts{};
+  int level = 0;
+  uint64_t run = 0;
+};
+
+class Repair {
+ public:
+  Repair(const io::Env& env, std::string_view directory, std::string_view target)
+      : env_(env), directory_(directory), into_(env.files, target) {}
+
+  Result<kv::RepairReport> Run() {
+    AIDB_ASSIGN_OR_RETURN(names_, env_.files.List(directory_));
+    AIDB_RETURN_IF_ERROR(ReadManifestIfItCanBe());
+    AIDB_RETURN_IF_ERROR(FindTables());
+    AIDB_RETURN_IF_ERROR(TakeLogs());
+    if (sources_.empty() && log_.batches.empty() && !report_.losses.empty()) {
+      return Corruption(directory_ + ": nothing can be saved. " + report_.losses.front().file +
+                        ": " + report_.losses.front().what);
+    }
+    AIDB_RETURN_IF_ERROR(into_.Begin());
+    if (Status status = Fill(); !status.ok()) {
+      into_.Abandon();
+      return status;
+    }
+    io::SyncGuard parents(env_.files);
+    AIDB_RETURN_IF_ERROR(into_.Finish(parents));
+    return std::move(report_);
+  }
+
+ private:
+  std::string PathOf(std::string_view name) const { return io::JoinPath(directory_, name); }
+  void Lose(std::string file, uint64_t offset, std::string_view what, std::string keys = {}) {
+    report_.losses.push_back({.file = std::move(file),
+                              .offset = offset,
+                              .what = std::string(what),
+                              .keys_lost = std::move(keys)});
+  }
+
+  Status ReadManifestIfItCanBe() {
+    const bool ours = std::ranges::any_of(names_, [](const std::string& name) {
+      const auto file = ParseFileName(name);
+      return file && file->kind != FileKind::kLock && file->kind != FileKind::kQuarantine;
+    });
+    if (!ours) return InvalidArgument(directory_ + ": there is no store here");
+    auto found = ReadManifest(env_.files, directory_);
+    if (found.ok() && *found) {
+      manifest_ = (*std::move(found))->state;
+      return {};
+    }
+    if (found.ok()) return {};  // A store whose first open was interrupted.
+    const StatusCode code = found.status().code();
+    if (code != StatusCode::kCorruption && code != StatusCode::kIoError) return found.status();
+    Lose(std::string(kCurrentName), 0, found.status().message());
+    report_.notes.emplace_back(
+        "without the manifest all tables count that are there: one that had just been replaced may "
+        "bring back what was deleted since");
+    return {};
+  }
+
+  Status FindTables() {
+    // Files by the salt in their footer: a table may lie under another's name.
+    std::map<uint64_t, std::string> by_salt;
+    std::map<std::string, std::optional<TableFacts>> facts_of;
+    for (const std::string& name : names_) {
+      const std::optional<FileName> file = ParseFileName(name);
+      if (!file || file->kind != FileKind::kTable) continue;
+      const auto opened = env_.files.Open(PathOf(name), io::OpenMode::kRead);
+      std::optional<TableFacts>& facts = facts_of[name];
+      if (!opened.ok()) continue;
+      auto read = TableReader::ReadFacts(**opened);
+      if (!read.ok()) continue;
+      facts = *std::move(read);
+      by_salt.emplace(facts->salt, name);
+    }
+    if (manifest_) {
+      for (const auto& [number, table] : manifest_->tables) {
+        Source source{.name = TableName(number),
+                      .salt = table.facts.salt,
+                      .facts = table.facts,
+                      .level = table.level,
+                      .run = table.run};
+        const auto own = facts_of.find(source.name);
+        const auto other = by_salt.find(table.facts.salt);
+        const bool in_place =
+            own != facts_of.end() && own->second && own->second->salt == table.facts.salt;
+        if (!in_place && other != by_salt.end()) {
+          report_.notes.push_back(source.name + " was found under the name " + other->second);
+          source.name = other->second;
+        } else if (own == facts_of.end()) {
+          Lose(source.name, 0, "is missing", Keys(table.facts));
+          continue;
+        }
+        sources_.push_back(std::move(source));
+      }
+      return {};
+    }
+    for (auto& [name, facts] : facts_of) {
+      Source source{.name = name};
+      if (facts) source.salt = facts->salt;
+      source.facts = std::move(facts);
+      sources_.push_back(std::move(source));
+    }
+    return {};
+  }
+
+  static std::string Keys(const TableFacts& facts) {
+    return KeyText(facts.first_key) + " to " + KeyText(facts.last_key);
+  }
+
+  // What tables hold to the end, so that a batch of a log is old news.
+  Sequence Covered() const {
+    if (manifest_) return manifest_->last_sequence;
+    Sequence covered{};
+    for (const Source& source : sources_) {
+      if (source.facts) covered = std::max(covered, source.facts->highest);
+    }
+    return covered;
+  }
+
+  Status TakeLogs() {
+    const Sequence covered = Covered();
+    newest_ = covered;
+    const uint64_t floor_number = manifest_ ? manifest_->log_floor : 0;
+    if (manifest_ && floor_number != 0) {
+      journal::RecoveryFloor floor{.number = floor_number,
+                                   .first_id = journal::RecordId{ToNumber(covered) + 1}};
+      if (const auto& end = manifest_->clean_shutdown) {
+        floor.clean_end = journal::DurableEnd{end->number, end->size_bytes};
+      }
+      auto replayed = ReplayLogs(env_, directory_, floor);
+      if (replayed.ok()) {
+        log_ = *std::move(replayed);
+        CountLogs();
+        return {};
+      }
+      if (replayed.status().code() == StatusCode::kInvalidArgument) return replayed.status();
+      Lose(LogName(floor_number), 0, replayed.status().message());
+    }
+    log_ = SalvageLogs(env_, directory_, floor_number);
+    for (const SalvagedLog::Damage& damage : log_.damage) {
+      Lose(damage.file, damage.offset, damage.what);
+    }
+    log_.DropUpTo(covered);
+    // Without a manifest nothing says how far tables go whose entries have lost their sequences.
+    Sequence behind = covered;
+    if (!manifest_ && !log_.batches.empty()) {
+      behind = std::max(behind, Sequence{ToNumber(log_.batches.begin()->first) - 1});
+    }
+    for (const auto& [first, last] : log_.Missing(behind)) {
+      Lose(
+          "the log", 0, "has a gap",
+          "sequences " + std::to_string(ToNumber(first)) + " to " + std::to_string(ToNumber(last)));
+    }
+    CountLogs();
+    return {};
+  }
+
+  void CountLogs() {
+    report_.log_batches = log_.batches.size();
+    if (log_.batches.empty()) return;
+    const auto& [first, batch] = *log_.batches.rbegin();
+    newest_ = std::max(newest_, Sequence{ToNumber(first) + batch.count - 1});
+  }
+
+  Result<std::unique_ptr<EntryCursor>> OpenTable(const Source& source) {
+    AIDB_ASSIGN_OR_RETURN(auto file, env_.files.Open(PathOf(source.name), io::OpenMode::kRead));
+    AIDB_ASSIGN_OR_RETURN(std::unique_ptr<SalvagedTable> table,
+                          SalvagedTable::Open(std::move(file), source.salt,
+                                              source.facts ? source.facts->last_key : "",
+                                              [this, name = source.name](const LostStretch& lost) {
+                                                Lose(name, lost.offset, lost.what, lost.keys);
+                                              }));
+    ++report_.tables;
+    return std::unique_ptr<EntryCursor>(std::move(table));
+  }
+
+  // A table that cannot even be opened is a loss and no reason to stop.
+  std::unique_ptr<EntryCursor> OpenOrLose(const Source& source) {
+    auto opened = OpenTable(source);
+    if (opened.ok()) return *std::move(opened);
+    Lose(source.name, 0, opened.status().message(), source.facts ? Keys(*source.facts) : "unknown");
+    return NewMergingCursor({});
+  }
+
+  // Tables that share no key, walked as one: of all that overlap the one that holds the newer
+  // version of a key is in an earlier group.
+  struct Group {
+    std::vector<const Source*> sources;
+    std::vector<ListedTables::Bounds> bounds;
+  };
+
+  std::vector<Group> GroupTables() const {
+    std::vector<const Source*> order;
+    for (const Source& source : sources_) order.push_back(&source);
+    // By the manifest the shallower level and the newer run; without it the younger file.
+    std::ranges::sort(order, [](const Source* a, const Source* b) {
+      if (a->level != b->level) return a->level < b->level;
+      if (a->run != b->run) return a->run > b->run;
+      return ParseFileName(a->name)->number > ParseFileName(b->name)->number;
+    });
+    std::vector<Group> groups;
+    for (const Source* source : order) {
+      size_t group = source->facts ? 0 : groups.size();
+      for (size_t i = 0; source->facts && i < groups.size(); ++i) {
+        if (std::ranges::any_of(groups[i].sources, [&](const Source* other) {
+              return !other->facts || (other->facts->first_key <= source->facts->last_key &&
+                                       source->facts->first_key <= other->facts->last_key);
+            })) {
+          group = i + 1;
+        }
+      }
+      if (group == groups.size()) groups.emplace_back();
+      groups[group].sources.push_back(source);
+    }
+    for (Group& group : groups) {
+      std::ranges::sort(group.sources, {}, [](const Source* source) -> std::string_view {
+        return source->facts ? std::string_view(source->facts->first_key) : std::string_view();
+      });
+      for (const Source* source : group.sources) {
+        if (source->facts)
+          group.bounds.push_back({source->facts->first_key, source->facts->last_key});
+      }
+    }
+    return groups;
+  }
+
+  Status Fill() {
+    const std::vector<Group> groups = GroupTables();
+    std::vector<std::unique_ptr<EntryCursor>> newest_first;
+    AIDB_ASSIGN_OR_RETURN(auto batches, BatchCursor::Make(log_, Covered()));
+    newest_first.push_back(std::move(batches));
+    for (const Group& group : groups) {
+      if (group.bounds.empty()) {  // Its keys are not known.
+        newest_first.push_back(OpenOrLose(*group.sources.front()));
+        continue;
+      }
+      newest_first.push_back(std::make_unique<LevelCursor<ListedTables>>(ListedTables(
+          group.bounds, [this, &group](size_t table) -> Result<std::unique_ptr<EntryCursor>> {
+            return OpenOrLose(*group.sources[table]);
+          })));
+    }
+    const auto entries = NewMergingCursor(std::move(newest_first));
+    KeepRule rule = KeepRule::ForCompaction({}, OlderTables(), KeepRule::Zeroing::kAtTheBottom);
+    AIDB_ASSIGN_OR_RETURN(const uint64_t next_number, NextNumberFree(env_.files, directory_));
+    FileNumbers numbers(next_number);
+    AIDB_ASSIGN_OR_RETURN(WrittenTables written, WriteTables(*entries, rule,
+                                                             {.files = env_.files,
+                                                              .directory = into_.path(),
+                                                              .numbers = numbers,
+                                                              .random = env_.random,
+                                                              .table = {.level = kLevels - 1},
+                                                              .table_bytes = kTableBytes,
+                                                              .grandparents = {},
+                                                              .stop = nullptr}));
+    return WriteManifest(std::move(written.tables), numbers);
+  }
+
+  Status WriteManifest(std::vector<TableFacts> tables, FileNumbers& numbers) {
+    ManifestState state;
+    state.uuid = Uuid::Generate(env_.random);
+    state.last_sequence = newest_;
+    if (manifest_) state.clock_ms_max = manifest_->clock_ms_max;
+    for (TableFacts& facts : tables) {
+      report_.keys += facts.entries;
+      const uint64_t number = facts.number;
+      state.tables[number] = {.level = kLevels - 1, .facts = std::move(facts)};
+    }
+    journal::Identity identity;
+    StoreLe<uint64_t>(identity.uuid.data(), env_.random.Next());
+    StoreLe<uint64_t>(identity.uuid.data() + 8, env_.random.Next());
+    AIDB_RETURN_IF_ERROR(journal::WriteIdentity(env_.files, into_.path(), identity));
+    return Manifest::Create(env_.files, into_.path(), numbers, std::move(state)).status();
+  }
+
+  const io::Env& env_;
+  const std::string directory_;
+  UnfinishedDirectory into_;
+  std::vector<std::string> names_;
+  std::optional<ManifestState> manifest_;
+  std::vector<Source> sources_;
+  SalvagedLog log_;
+  Sequence newest_{};
+  kv::RepairReport report_;
+};
+
+}  // namespace
+
+Result<kv::RepairReport> RepairStore(const io::Env& env, std::string_view directory,
+                                     std::string_view target) {
+  AIDB_ASSIGN_OR_RETURN(const bool exists, env.files.Exists(directory));
+  if (!exists) return InvalidArgument(std::string(directory) + ": there is no such directory");
+  AIDB_ASSIGN_OR_RETURN(const auto lock,
+                        env.files.Lock(io::JoinPath(directory, "LOCK"), io::LockMode::kShared));
+  return Repair(env, directory, target).Run();
+}
+
+}  // namespace aidb::lsm

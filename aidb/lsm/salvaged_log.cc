@@ -1,0 +1,186 @@
+#include "aidb/lsm/salvaged_log.h"
+
+#include <algorithm>
+#include <memory>
+#include <optional>
+#include <utility>
+
+#include "aidb/base/check.h"
+#include "aidb/io/transfer.h"
+#include "aidb/journal/check.h"
+#include "aidb/journal/identity.h"
+#include "aidb/journal/ring.h"
+#include "aidb/lsm/file_names.h"
+#include "aidb/lsm/log_framing.h"
+
+namespace aidb::lsm {
+namespace {
+
+using journal::Parsed;
+using journal::ParseKind;
+using kv::Sequence;
+
+// More than any log: one record of the largest size beside a full file.
+constexpr uint64_t kLogBytesMax = uint64_t{3} << 30;
+
+// Names for the journal, which makes no file here.
+class LogNames final : public journal::JournalFiles {
+ public:
+  uint64_t NextNumber() override { AIDB_CHECK(false); }
+  std::string NameOf(uint64_t number) const override { return LogName(number); }
+  std::optional<uint64_t> NumberOf(std::string_view name) const override {
+    const std::optional<FileName> file = ParseFileName(name);
+    if (!file || file->kind != FileKind::kLog) return std::nullopt;
+    return file->number;
+  }
+};
+
+class Salvage {
+ public:
+  Salvage(const io::Env& env, std::string_view directory) : env_(env), directory_(directory) {}
+
+  SalvagedLog Run(uint64_t floor) {
+    const auto names = env_.files.List(directory_);
+    if (!names.ok()) {
+      Damaged(directory_, 0, names.status().message());
+      return std::move(log_);
+    }
+    for (const std::string& name : *names) {
+      const std::optional<FileName> file = ParseFileName(name);
+      if (file && file->kind == FileKind::kLog && file->number >= floor) {
+        TakeFile(name, file->number);
+      }
+    }
+    TakeRing();
+    return std::move(log_);
+  }
+
+ private:
+  void Damaged(std::string file, uint64_t offset, std::string_view what) {
+    log_.damage.push_back({.file = std::move(file), .offset = offset, .what = std::string(what)});
+  }
+
+  // From the file's own first record, else from JOURNAL.
+  std::optional<journal::FileIdentity> IdentityOf(std::string_view bytes, uint64_t number) const {
+    if (const auto own = LogFraming::ReadIdentity(bytes)) return own;
+    const auto stored = journal::ReadIdentity(env_.files, directory_);
+    if (!stored.ok() || !*stored) return std::nullopt;
+    return journal::FileIdentity{(*stored)->uuid, number};
+  }
+
+  void TakeFile(const std::string& name, uint64_t number) {
+    const auto bytes = io::ReadWhole(env_.files, io::JoinPath(directory_, name), kLogBytesMax);
+    if (!bytes.ok()) return Damaged(name, 0, bytes.status().message());
+    // Prepared and never begun.
+    if (bytes->find_first_not_of('\0') == std::string::npos) return;
+    const auto identity = IdentityOf(*bytes, number);
+    if (!identity) {
+      return Damaged(name, 0,
+                     "nothing tells which journal it belongs to, so no record of it can "
+                     "prove itself");
+    }
+    Take(name, *bytes, 0, *identity);
+  }
+
+  // Takes the whole batches of `bytes`, which lie at `offset` of the file.
+  void Take(const std::string& name, std::string_view bytes, uint64_t offset,
+            const journal::FileIdentity& identity) {
+    bool told = false;  // Of the damage at hand.
+    for (uint64_t at = 0; at < bytes.size();) {
+      const Parsed parsed =
+          framing_.Parse(bytes.substr(at), false, offset + at, identity, scratch_);
+      if (parsed.kind == ParseKind::kRecord) {
+        log_.batches.try_emplace(Sequence{ToNumber(parsed.first_id)},
+                                 SalvagedLog::Batch{parsed.ids, std::string(parsed.payload)});
+      } else if (parsed.kind != ParseKind::kControl) {
+        const auto next = framing_.FindEvidence(bytes, at + 1, offset, identity);
+        if (parsed.kind == ParseKind::kFill && !next) return;  // Its end.
+        // Pieces of a batch that is not whole are found as well, and begin none.
+        if (!told) Damaged(name, offset + at, parsed.reason);
+        told = true;
+        if (!next) return;
+        at = next->offset - offset;
+        continue;
+      }
+      told = false;
+      at += parsed.size;
+    }
+  }
+
+  // What the process had not yet written to a file when it ended.
+  void TakeRing() {
+    const std::string name(journal::Ring::kName);
+    auto read = journal::RingRemains::Read(env_.files, directory_, env_.files.BootId());
+    if (!read.ok()) return Damaged(name, 0, read.status().message());
+    if (!*read) return;
+    const journal::RingRemains& remains = **read;
+    if (!remains.published) return;
+    const uint64_t end = *remains.published;
+    const uint64_t oldest = end - std::min(end, remains.ring_bytes);
+    for (size_t i = 0; i < remains.files.size(); ++i) {
+      const journal::RingFile& file = remains.files[i];
+      const bool last = i + 1 == remains.files.size();
+      const uint64_t stop = last ? end : std::min(end, remains.files[i + 1].start);
+      // A file of a re-drive starts "before" its first byte, which then is at no position here.
+      const uint64_t from = std::max(oldest, std::max(file.start, remains.written.value_or(0)));
+      if (file.start > end || from >= stop) continue;
+      const auto bytes = remains.BytesAt(from, stop - from);
+      if (!bytes.ok()) {
+        Damaged(name, from, bytes.status().message());
+        continue;
+      }
+      Take(name, *bytes, from - file.start, {remains.uuid, file.number});
+    }
+  }
+
+  const io::Env& env_;
+  const std::string directory_;
+  const LogFraming framing_;
+  SalvagedLog log_;
+  std::string scratch_;
+};
+
+}  // namespace
+
+std::vector<std::pair<Sequence, Sequence>> SalvagedLog::Missing(Sequence behind) const {
+  std::vector<std::pair<Sequence, Sequence>> missing;
+  Sequence next = behind + 1;
+  for (const auto& [first, batch] : batches) {
+    if (first > next) missing.emplace_back(next, Sequence{ToNumber(first) - 1});
+    next = std::max(next, first + batch.count);
+  }
+  return missing;
+}
+
+void SalvagedLog::DropUpTo(Sequence covered) {
+  std::erase_if(batches, [&](const auto& entry) {
+    return ToNumber(entry.first) + entry.second.count <= ToNumber(covered) + 1;
+  });
+}
+
+Result<SalvagedLog> ReplayLogs(const io::Env& env, std::string_view directory,
+                               const journal::RecoveryFloor& floor) {
+  journal::JournalOptions options;
+  options.directory = std::string(directory);
+  options.record_bytes_max = kLogRecordBytesMax;
+  const LogFraming framing;
+  const LogNames names;
+  SalvagedLog log;
+  AIDB_ASSIGN_OR_RETURN(
+      const journal::JournalCheck found,
+      journal::CheckJournal(
+          env, framing, names, options, floor,
+          [&](uint64_t, journal::RecordId first, uint32_t count, std::string_view operations) {
+            log.batches.try_emplace(Sequence{ToNumber(first)},
+                                    SalvagedLog::Batch{count, std::string(operations)});
+            return Status();
+          }));
+  AIDB_RETURN_IF_ERROR(found.damage);
+  return log;
+}
+
+SalvagedLog SalvageLogs(const io::Env& env, std::string_view directory, uint64_t floor) {
+  return Salvage(env, directory).Run(floor);
+}
+
+}  // namespace aidb::lsm
