@@ -51,9 +51,8 @@ class DbSubject final : public kv::Subject {
 
   std::string PathOf(std::string_view name) const override { return directory_.Join(name); }
   Result<kv::OpenedStore> OpenNamed(std::string_view name, const Options& options) override {
-    AIDB_ASSIGN_OR_RETURN(
-        std::unique_ptr<DB> db,
-        DB::Open(WithClock(world_.env()), PathOf(name), options, trial_merge()));
+    AIDB_ASSIGN_OR_RETURN(std::unique_ptr<DB> db,
+                          DB::Open(WithClock(world_.env()), PathOf(name), options, trial_merge()));
     auto store = std::make_unique<DbAsStore>(std::move(db));
     DbAsStore* const extras = store.get();
     return kv::OpenedStore{.store = std::move(store), .compactor = extras, .checkpointer = extras};

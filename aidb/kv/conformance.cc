@@ -44,9 +44,9 @@ bool Applies(const ConformanceTest& test, Abilities abilities) {
 
 bool RegisterConformanceSuite(std::string_view name, Abilities abilities, SubjectMaker make) {
   const std::string suite = std::string(name) + "Conformance";
-  for (const auto& part : {WriteTests(), ReadTests(), IteratorTests(), ExpiryTests(), MergeTests(),
-                           LifecycleTests(), ConditionalTests(), CompactionTests(),
-                           CheckpointTests(), ThreadTests()}) {
+  for (const auto& part :
+       {WriteTests(), ReadTests(), IteratorTests(), ExpiryTests(), MergeTests(), LifecycleTests(),
+        ConditionalTests(), CompactionTests(), CheckpointTests(), ThreadTests()}) {
     for (const ConformanceTest& test : part) {
       if (!Applies(test, abilities)) continue;
       testing::RegisterTest(

@@ -21,8 +21,8 @@ class NativeSubject final : public kv::Subject {
  public:
   std::string PathOf(std::string_view name) const override { return directory_.Join(name); }
   Result<kv::OpenedStore> OpenNamed(std::string_view name, const kv::Options& options) override {
-    AIDB_ASSIGN_OR_RETURN(OpenedStore opened, OpenStore(WithClock(world_.env()), PathOf(name),
-                                                        options, trial_merge()));
+    AIDB_ASSIGN_OR_RETURN(OpenedStore opened,
+                          OpenStore(WithClock(world_.env()), PathOf(name), options, trial_merge()));
     return kv::OpenedStore{.store = std::move(opened.store),
                            .conditional = opened.conditional,
                            .compactor = opened.compactor,
