@@ -178,16 +178,12 @@ Result<WriteBatch> MemoryStore::Core::Folded(const WriteBatch& batch) const {
   const Moment now = Newest();
   // The lambda runs under mu_, which the analysis cannot know.
   const Entries* const entries = &entries_;
-  AIDB_ASSIGN_OR_RETURN(WriteBatch folded,
-                        FoldMerges(batch, merger_, clock_.NowMs(),
-                                   [&](std::string_view key) -> Result<std::optional<PinnedValue>> {
-                                     const auto entry = entries->find(key);
-                                     if (entry == entries->end())
-                                       return std::optional<PinnedValue>();
-                                     return Pinned(VisibleAt(entry->second, now));
-                                   }));
-  AIDB_RETURN_IF_ERROR(folded.Validate(options_.batch_bytes_max));
-  return folded;
+  return FoldMerges(batch, merger_, clock_.NowMs(), options_.batch_bytes_max,
+                    [&](std::string_view key) -> Result<std::optional<PinnedValue>> {
+                      const auto entry = entries->find(key);
+                      if (entry == entries->end()) return std::optional<PinnedValue>();
+                      return Pinned(VisibleAt(entry->second, now));
+                    });
 }
 
 Result<Sequence> MemoryStore::Core::WriteFolded(const WriteBatch& batch) {

@@ -59,37 +59,70 @@ struct Held {
 
 class Fold {
  public:
-  Fold(const Merger& merger, uint64_t now_ms, const ReadNewest& read)
-      : merger_(merger), now_ms_(now_ms), read_(read) {}
+  Fold(const Merger& merger, uint64_t now_ms, uint64_t bytes_max, const ReadNewest& read)
+      : merger_(merger), now_ms_(now_ms), bytes_max_(bytes_max), read_(read) {}
 
-  Status Take(const WriteBatch::Operation& operation) {
-    Held held;
+  // Learns of the operation that will be taken as number `index`.
+  void Expect(size_t index, const WriteBatch::Operation& operation) {
     if (operation.kind == OpKind::kMerge) {
-      AIDB_ASSIGN_OR_RETURN(held, Merged(operation));
-    } else if (operation.kind != OpKind::kDelete) {
-      held.there = true;
-      held.bytes = operation.value;
-      if (Expires(operation.kind)) held.expires_at_ms = operation.expires_at_ms;
+      keys_[std::string(operation.key)].last = index;
+    } else if (const auto key = keys_.find(operation.key); key != keys_.end()) {
+      key->second.last = index;
     }
-    if (!held.there) {
-      folded_.Delete(operation.key);
-    } else if (held.expires_at_ms) {
-      folded_.Put(operation.key, held.bytes, *held.expires_at_ms);
+  }
+  Status Take(size_t index, const WriteBatch::Operation& operation) {
+    const auto merged = keys_.find(operation.key);
+    if (merged == keys_.end()) {
+      Write(operation.key, ByItself(operation));
+      return folded_.Validate(bytes_max_);
+    }
+    Key& key = merged->second;
+    if (operation.kind == OpKind::kMerge) {
+      AIDB_ASSIGN_OR_RETURN(key.held, Merged(operation, key));
     } else {
-      folded_.Put(operation.key, held.bytes);
+      key.held = ByItself(operation);
     }
-    keys_.insert_or_assign(std::string(operation.key), std::move(held));
-    return {};
+    key.known = true;
+    if (operation.kind == OpKind::kMerge && key.last != index) {
+      folded_.Delete(operation.key);  // In its place: what follows in this batch hides it.
+    } else {
+      Write(operation.key, key.held);
+    }
+    return folded_.Validate(bytes_max_);
   }
   WriteBatch&& folded() && { return std::move(folded_); }
 
  private:
-  Result<Held> HeldBy(std::string_view key) const {
+  // One that the batch merges.
+  struct Key {
+    size_t last = 0;     // Number of the last operation on it.
+    bool known = false;  // `held` is what it holds after the operations so far.
     Held held;
-    if (const auto known = keys_.find(key); known != keys_.end()) {
-      held = known->second;
+  };
+
+  static Held ByItself(const WriteBatch::Operation& operation) {
+    Held held;
+    if (operation.kind == OpKind::kDelete) return held;
+    held.there = true;
+    held.bytes = operation.value;
+    if (Expires(operation.kind)) held.expires_at_ms = operation.expires_at_ms;
+    return held;
+  }
+  void Write(std::string_view key, const Held& held) {
+    if (!held.there) {
+      folded_.Delete(key);
+    } else if (held.expires_at_ms) {
+      folded_.Put(key, held.bytes, *held.expires_at_ms);
     } else {
-      AIDB_ASSIGN_OR_RETURN(std::optional<PinnedValue> value, read_(key));
+      folded_.Put(key, held.bytes);
+    }
+  }
+  Result<Held> HeldBefore(std::string_view name, Key& key) const {
+    Held held;
+    if (key.known) {
+      held = std::move(key.held);
+    } else {
+      AIDB_ASSIGN_OR_RETURN(std::optional<PinnedValue> value, read_(name));
       held.there = value.has_value();
       if (value) held.expires_at_ms = value->expires_at_ms();
       if (value) held.bytes = std::move(*value).ToString();
@@ -97,8 +130,8 @@ class Fold {
     if (held.expires_at_ms && *held.expires_at_ms <= now_ms_) held = {};
     return held;
   }
-  Result<Held> Merged(const WriteBatch::Operation& operation) const {
-    AIDB_ASSIGN_OR_RETURN(Held held, HeldBy(operation.key));
+  Result<Held> Merged(const WriteBatch::Operation& operation, Key& key) const {
+    AIDB_ASSIGN_OR_RETURN(Held held, HeldBefore(operation.key, key));
     std::optional<std::string_view> value;
     if (held.there) value = held.bytes;
     AIDB_ASSIGN_OR_RETURN(
@@ -109,23 +142,36 @@ class Fold {
 
   const Merger& merger_;
   const uint64_t now_ms_;
+  const uint64_t bytes_max_;
   const ReadNewest& read_;
-  // After the operations so far; only keys that the batch names.
-  std::map<std::string, Held, std::less<>> keys_;
+  std::map<std::string, Key, std::less<>> keys_;
   WriteBatch folded_;
 };
+
+// Calls `visit(index, operation)` for each operation.
+template <typename Visit>
+Status ForEach(const WriteBatch& batch, const Visit& visit) {
+  WriteBatch::Reader operations = batch.operations_reader();
+  for (size_t index = 0;; ++index) {
+    AIDB_ASSIGN_OR_RETURN(const std::optional<WriteBatch::Operation> operation, operations.Next());
+    if (!operation) return {};
+    AIDB_RETURN_IF_ERROR(visit(index, *operation));
+  }
+}
 
 }  // namespace
 
 Result<WriteBatch> FoldMerges(const WriteBatch& batch, const Merger& merger, uint64_t now_ms,
-                              const ReadNewest& read) {
-  Fold fold(merger, now_ms, read);
-  WriteBatch::Reader operations = batch.operations_reader();
-  while (true) {
-    AIDB_ASSIGN_OR_RETURN(const std::optional<WriteBatch::Operation> operation, operations.Next());
-    if (!operation) return std::move(fold).folded();
-    AIDB_RETURN_IF_ERROR(fold.Take(*operation));
-  }
+                              uint64_t bytes_max, const ReadNewest& read) {
+  Fold fold(merger, now_ms, bytes_max, read);
+  AIDB_RETURN_IF_ERROR(ForEach(batch, [&](size_t index, const WriteBatch::Operation& operation) {
+    fold.Expect(index, operation);
+    return Status();
+  }));
+  AIDB_RETURN_IF_ERROR(ForEach(batch, [&](size_t index, const WriteBatch::Operation& operation) {
+    return fold.Take(index, operation);
+  }));
+  return std::move(fold).folded();
 }
 
 }  // namespace aidb::kv

@@ -13,7 +13,8 @@
 
 namespace aidb::kv {
 
-// The operators of a user, from kUserMergeMin on; a collaborator of Open, not an option.
+// The operators of a user, from kUserMergeMin on; a collaborator of Open, not an option. Called
+// while the store holds off other writes: it must not call the store.
 //
 // Thread safety: const methods run concurrently. Deterministic: the same arguments, the same
 // answer, in every process that opens the store.
@@ -51,10 +52,11 @@ using ReadNewest = std::function<Result<std::optional<PinnedValue>>(std::string_
 
 // `batch` with a put in the place of each merge: of what the key then holds, operations of the
 // batch in front of it included. A value that expires keeps its instant; from one that has expired
-// by `now_ms`, as from nothing, the fold starts anew. The caller holds off other writes until the
-// result is written. kInvalidArgument for an operator that `merger` does not know; errors of
-// `read`.
+// by `now_ms`, as from nothing, the fold starts anew. A merge that a later operation of the batch
+// hides leaves a delete in its place: what comes out is as large as what the keys hold at the end.
+// The caller holds off other writes until the result is written. kInvalidArgument for an operator
+// that `merger` does not know, and as soon as more than `bytes_max` come out; errors of `read`.
 Result<WriteBatch> FoldMerges(const WriteBatch& batch, const Merger& merger, uint64_t now_ms,
-                              const ReadNewest& read);
+                              uint64_t bytes_max, const ReadNewest& read);
 
 }  // namespace aidb::kv

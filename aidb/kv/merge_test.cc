@@ -3,6 +3,7 @@
 #include <map>
 #include <string>
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include "aidb/base/random.h"
@@ -70,7 +71,7 @@ class FoldMergesTest : public ::testing::Test {
   // The operations after folding, as text.
   std::string Fold(const WriteBatch& batch) {
     const auto folded =
-        FoldMerges(batch, merger_, now_ms_,
+        FoldMerges(batch, merger_, now_ms_, bytes_max_,
                    [this](std::string_view key) -> Result<std::optional<PinnedValue>> {
                      ++reads_;
                      const auto found = store_.find(std::string(key));
@@ -96,6 +97,7 @@ class FoldMergesTest : public ::testing::Test {
 
   std::map<std::string, std::pair<std::string, std::optional<uint64_t>>> store_;
   Merger merger_;
+  uint64_t bytes_max_ = 1 << 20;
   uint64_t now_ms_ = 100;
   int reads_ = 0;
 };
@@ -123,7 +125,7 @@ TEST_F(FoldMergesTest, SeesTheOperationsInFrontOfIt) {
   batch.Merge("p", MergeOperator::kAppend, "w");
   batch.Put("q", "v", 100);
   batch.Merge("q", MergeOperator::kAppend, "w");
-  EXPECT_EQ(Fold(batch), "k=a k=ab k=abc -d d=e p=v@101 p=vw@101 q=v@100 q=w ");
+  EXPECT_EQ(Fold(batch), "k=a -k k=abc -d d=e p=v@101 p=vw@101 q=v@100 q=w ");
   EXPECT_EQ(reads_, 0);
 }
 
@@ -132,8 +134,28 @@ TEST_F(FoldMergesTest, KeepsTheExpiryOfWhatItMeets) {
   WriteBatch batch;
   batch.Merge("k", MergeOperator::kAddI64, "1");
   batch.Merge("k", MergeOperator::kAddI64, "1");
-  EXPECT_EQ(Fold(batch), "k=2@500 k=3@500 ");
+  EXPECT_EQ(Fold(batch), "-k k=3@500 ");
   EXPECT_EQ(reads_, 1);
+}
+
+TEST_F(FoldMergesTest, GivesNoMoreThanWhatTheKeysHoldAtTheEnd) {
+  store_["k"] = {std::string(10'000, 'v'), std::nullopt};
+  bytes_max_ = 11'500;
+  WriteBatch batch;
+  for (int i = 0; i < 100; ++i) batch.Merge("k", MergeOperator::kAppend, "x");
+  EXPECT_THAT(Fold(batch), testing::EndsWith(std::string(100, 'x') + " "));
+  EXPECT_EQ(reads_, 1);
+}
+
+TEST_F(FoldMergesTest, StopsAsSoonAsTooMuchComesOut) {
+  WriteBatch batch;
+  for (int i = 0; i < 100; ++i) {
+    store_[std::to_string(i)] = {std::string(1'000, 'v'), std::nullopt};
+    batch.Merge(std::to_string(i), MergeOperator::kAppend, "x");
+  }
+  bytes_max_ = 5'500;
+  EXPECT_THAT(Fold(batch), testing::HasSubstr("batch_bytes_max"));
+  EXPECT_EQ(reads_, 6);
 }
 
 TEST_F(FoldMergesTest, RefusesAnOperatorThatNobodyHereKnows) {

@@ -42,8 +42,9 @@ inline constexpr size_t kMultiGetKeysMax = 65'536;
 //
 // Merge: the key comes to hold what the operator makes of what it held, or of nothing, and the
 // operand; merges of a key apply one after the other, none is lost. A value that expires keeps its
-// instant. Operators are total, so a merge fails only as a put does: of a value above the limits,
-// and of a user's operator (from kUserMergeMin on) where the store was opened without its function.
+// instant. Operators are total, so a merge fails as a put does, of a batch that comes out above
+// the limits, of a user's operator (from kUserMergeMin on) where the store was opened without its
+// function, and with the error of reading what the key holds: then nothing has happened.
 //
 // Errors: after kInvalidArgument, kConflict and kResourceExhausted nothing has happened. After
 // kIoError the batch is wholly present or wholly absent once the store is opened again, and

@@ -139,7 +139,7 @@ Result<Sequence> Engine::Write(kv::WriteBatch batch, const kv::WriteOptions& opt
   {
     MutexLock lock(write_mu_);
     if (batch.has_merge()) {
-      AIDB_ASSIGN_OR_RETURN(batch, Folded(batch));
+      AIDB_ASSIGN_OR_RETURN(batch, Folded(batch, deadline));
     }
     AIDB_ASSIGN_OR_RETURN(last, WriteLocked(batch, deadline));
   }
@@ -154,18 +154,23 @@ Status Engine::WaitDurable(Sequence sequence) {
   return IoError(std::string(status.message()));
 }
 
-// Under the writers' lock nothing comes in between the read and the write of what it gave.
-Result<kv::WriteBatch> Engine::Folded(const kv::WriteBatch& batch) const {
-  SharedView view{.state = CurrentState(), .sequence = VisibleSequence(), .now_ms = core_->NowMs()};
-  AIDB_ASSIGN_OR_RETURN(
-      kv::WriteBatch folded,
-      kv::FoldMerges(batch, merger_, *view.now_ms,
-                     [&](std::string_view key) -> Result<std::optional<kv::PinnedValue>> {
-                       AIDB_ASSIGN_OR_RETURN(auto found, Find(*view.state, key, view.sequence));
-                       return ValueOf(std::move(found), view.now_ms);
-                     }));
-  AIDB_RETURN_IF_ERROR(folded.Validate(options_.batch_bytes_max));
-  return folded;
+// Under the writers' lock nothing comes in between the read and the write of what it gave. The
+// batch itself may have the first value that ever expires, so the clock is asked in any case.
+Result<kv::WriteBatch> Engine::Folded(const kv::WriteBatch& batch, Instant deadline) const {
+  const std::shared_ptr<const ReadState> state = CurrentState();
+  const Sequence sequence = VisibleSequence();
+  std::optional<uint64_t> now_ms = core_->clock.NowMs();
+  const auto read = [&](std::string_view key) -> Result<std::optional<kv::PinnedValue>> {
+    if (core_->closed.load(std::memory_order_acquire)) return Closed();
+    if (env_.clock.Now() >= deadline) {
+      return ResourceExhausted("the merges of a batch were not read in " +
+                               std::to_string(options_.write_wait_ms) +
+                               " ms; split the batch or raise write_wait_ms");
+    }
+    AIDB_ASSIGN_OR_RETURN(auto found, Find(*state, key, sequence));
+    return ValueOf(std::move(found), now_ms);
+  };
+  return kv::FoldMerges(batch, merger_, *now_ms, options_.batch_bytes_max, read);
 }
 
 Result<Sequence> Engine::WriteLocked(const kv::WriteBatch& batch, Instant deadline) {

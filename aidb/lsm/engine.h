@@ -182,7 +182,8 @@ class Engine final : public kv::Store,
   // engine.cc
   Status CheckWritable() const;
   void Delay(uint64_t bytes);
-  Result<kv::WriteBatch> Folded(const kv::WriteBatch& batch) const AIDB_REQUIRES(write_mu_);
+  Result<kv::WriteBatch> Folded(const kv::WriteBatch& batch, Instant deadline) const
+      AIDB_REQUIRES(write_mu_);
   Result<Sequence> WriteLocked(const kv::WriteBatch& batch, Instant deadline)
       AIDB_REQUIRES(write_mu_);
   bool ActiveFits(const kv::WriteBatch& batch) const AIDB_REQUIRES(write_mu_);

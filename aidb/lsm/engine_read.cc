@@ -321,7 +321,7 @@ Result<Sequence> Engine::WriteIf(const kv::Precondition& unchanged, kv::WriteBat
     AIDB_RETURN_IF_ERROR(CheckUnchanged(unchanged));
     if (batch.empty()) return VisibleSequence();
     if (batch.has_merge()) {
-      AIDB_ASSIGN_OR_RETURN(batch, Folded(batch));
+      AIDB_ASSIGN_OR_RETURN(batch, Folded(batch, deadline));
     }
     AIDB_ASSIGN_OR_RETURN(last, WriteLocked(batch, deadline));
   }

@@ -251,13 +251,9 @@ Result<Sequence> RocksStore::Impl::Write(const kv::Precondition* unchanged,
 }
 
 Result<kv::WriteBatch> RocksStore::Impl::Folded(const kv::WriteBatch& batch) {
-  AIDB_ASSIGN_OR_RETURN(
-      kv::WriteBatch folded,
-      kv::FoldMerges(batch, merger_, core_->clock.NowMs(), [this](std::string_view key) {
-        return ReadOne(key, {}, rocksdb::ReadOptions());
-      }));
-  AIDB_RETURN_IF_ERROR(folded.Validate(options_.batch_bytes_max));
-  return folded;
+  return kv::FoldMerges(
+      batch, merger_, core_->clock.NowMs(), options_.batch_bytes_max,
+      [this](std::string_view key) { return ReadOne(key, {}, rocksdb::ReadOptions()); });
 }
 
 Result<Sequence> RocksStore::Impl::WriteFolded(const kv::WriteBatch& batch,
