@@ -1,5 +1,6 @@
 // Checkpoints of the native engine.
 
+#include <algorithm>
 #include <utility>
 
 #include "aidb/lsm/checkpoint.h"
@@ -21,10 +22,11 @@ Status Engine::Checkpoint(std::string_view directory) {
     newest_first.push_back(memtable.table->NewCursor());
   }
   const auto newest = NewMergingCursor(std::move(newest_first));
-  int64_t clock_ms_max = 0;
+  // Asked behind the view: what it holds that expires has been noted by now.
+  int64_t clock_ms_max = ClockToKeep().value_or(0);
   {
     MutexLock lock(manifest_mu_);
-    clock_ms_max = manifest_->state().clock_ms_max;
+    clock_ms_max = std::max(clock_ms_max, manifest_->state().clock_ms_max);
   }
   // The directory's own guard is for the store's files: what fails here does not stop its writes.
   const io::Env env{core_->files, env_.clock, env_.executor, env_.random, env_.log};

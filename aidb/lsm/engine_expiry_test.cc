@@ -4,11 +4,13 @@
 #include <atomic>
 #include <memory>
 #include <string>
+#include <utility>
 
 #include <gtest/gtest.h>
 
 #include "aidb/io/posix/posix_env.h"
 #include "aidb/lsm/engine.h"
+#include "aidb/lsm/repair.h"
 #include "aidb/testing/status_matchers.h"
 #include "aidb/testing/temp_directory.h"
 
@@ -34,7 +36,8 @@ class CountingClock final : public Clock {
 
 class EngineExpiryTest : public ::testing::Test {
  protected:
-  Status Open(kv::StoreMode mode = kv::StoreMode::kCreateIfMissing) {
+  Status Open(kv::StoreMode mode = kv::StoreMode::kCreateIfMissing,
+              const std::string& name = "store") {
     engine_.reset();
     kv::Options options = kv::Options::ForTests();
     options.sync_interval_ms = 0;
@@ -43,7 +46,7 @@ class EngineExpiryTest : public ::testing::Test {
     OpenReport report;
     AIDB_ASSIGN_OR_RETURN(engine_,
                           Engine::Open({real.files, clock_, real.executor, real.random, real.log},
-                                       directory_.Join("store"), options, report));
+                                       directory_.Join(name), options, report));
     return {};
   }
   Status PutUntil(std::string_view key, std::string_view value, int64_t expires_at_ms) {
@@ -129,6 +132,74 @@ TEST_F(EngineExpiryTest, WhatHasExpiredLeavesWithTheNextMerge) {
   EXPECT_LT(engine_->Stats().table_bytes, 20'000u) << "of 200 values of 100 bytes none is left";
   EXPECT_EQ(Get("k7"), "absent");
   EXPECT_EQ(Get("a"), "v");
+}
+
+TEST_F(EngineExpiryTest, ACheckpointKnowsWhatExpires) {
+  for (const bool flushed : {false, true}) {
+    const std::string copy = flushed ? "flushed" : "unflushed";
+    ASSERT_OK(Open());
+    ASSERT_OK(PutUntil(copy, "v", clock_.wall_ms + 100));
+    if (flushed) {
+      ASSERT_OK(engine_->Flush());
+    }
+    ASSERT_OK(engine_->Checkpoint(directory_.Join(copy)));
+    ASSERT_OK(engine_->Close());
+    ASSERT_OK(Open(kv::StoreMode::kMustExist, copy));
+    EXPECT_EQ(Get(copy), "v");
+    clock_.wall_ms += 100;
+    EXPECT_EQ(Get(copy), "absent");
+    EXPECT_FALSE(engine_->Scan({}).Valid());
+  }
+}
+
+TEST_F(EngineExpiryTest, ARepairedStoreKeepsWhatHasNotExpired) {
+  for (const bool with_manifest : {true, false}) {
+    const std::string name = with_manifest ? "with" : "without";
+    const std::string repaired = name + " repaired";
+    ASSERT_OK(Open(kv::StoreMode::kCreateIfMissing, name));
+    ASSERT_OK(PutUntil("table", "t", clock_.wall_ms + 100));
+    ASSERT_OK(engine_->Flush());
+    ASSERT_OK(PutUntil("log", "l", clock_.wall_ms + 100));
+    ASSERT_OK(Put("plain", "p"));
+    ASSERT_OK(engine_->Close());
+    engine_.reset();
+    const io::Env real = world_.env();
+    const io::Env env{real.files, clock_, real.executor, real.random, real.log};
+    if (!with_manifest) {
+      ASSERT_OK(real.files.Remove(directory_.Join(name + "/CURRENT")));
+    }
+    const auto report = RepairStore(env, directory_.Join(name), directory_.Join(repaired));
+    ASSERT_OK(report);
+    EXPECT_EQ(report->keys, 3u);
+    ASSERT_OK(Open(kv::StoreMode::kMustExist, repaired));
+    EXPECT_EQ(Get("table") + Get("log") + Get("plain"), "tlp") << name;
+    clock_.wall_ms += 100;
+    EXPECT_EQ(Get("table") + Get("log") + Get("plain"), "absentabsentp") << name;
+    kv::Iterator rest = engine_->Scan({});
+    ASSERT_TRUE(rest.Valid());
+    EXPECT_EQ(rest.key(), "plain");
+  }
+}
+
+TEST_F(EngineExpiryTest, ACompactionByHandDropsWhatHasExpiredAtTheBottom) {
+  ASSERT_OK(Open());
+  ASSERT_OK(Put("plain", "p"));
+  ASSERT_OK(PutUntil("gone", std::string(5000, 'g'), clock_.wall_ms + 100));
+  ASSERT_OK(engine_->Compact({}));
+  const uint64_t before = engine_->Stats().table_bytes;
+  clock_.wall_ms += 100;
+  ASSERT_OK(engine_->Compact({}));
+  EXPECT_EQ(Get("plain"), "p");
+  EXPECT_LT(engine_->Stats().table_bytes, before);
+}
+
+TEST_F(EngineExpiryTest, AMergeStartsAnewFromWhatTheSameBatchLetExpire) {
+  ASSERT_OK(Open());  // Nothing has ever expired here.
+  kv::WriteBatch batch;
+  batch.Put("k", "5", static_cast<uint64_t>(clock_.wall_ms.load()));
+  batch.Merge("k", kv::MergeOperator::kAddI64, "3");
+  ASSERT_OK(engine_->Write(std::move(batch), {}));
+  EXPECT_EQ(Get("k"), "3");
 }
 
 TEST_F(EngineExpiryTest, AReadOnlyStoreWithExpiryInItsLogAloneJudgesIt) {

@@ -40,10 +40,13 @@ class BatchCursor final : public EntryCursor {
       for (uint64_t i = 0;; ++i) {
         AIDB_ASSIGN_OR_RETURN(const auto operation, reader.Next());
         if (!operation) break;
+        AIDB_RETURN_IF_ERROR(CheckLogged(operation->kind));
         const Entry entry{.key = operation->key,
                           .value = operation->value,
                           .sequence = first + i,
-                          .kind = operation->kind};
+                          .kind = operation->kind,
+                          .expires_at_ms = operation->expires_at_ms};
+        cursor->expires_ = cursor->expires_ || kv::Expires(operation->kind);
         if (entry.sequence > behind) cursor->entries_.push_back(entry);
       }
     }
@@ -64,6 +67,8 @@ class BatchCursor final : public EntryCursor {
   void Next() override { Show(at_ + 1); }
   void Prev() override { Show(at_ - 1); }
   Status status() const override { return {}; }
+  // Whether values among them expire.
+  bool expires() const { return expires_; }
 
  private:
   BatchCursor() = default;
@@ -75,6 +80,7 @@ class BatchCursor final : public EntryCursor {
 
   std::vector<Entry> entries_;
   size_t at_ = 0;
+  bool expires_ = false;
 };
 
 // A table that counts, and where its bytes are.
@@ -107,7 +113,12 @@ class Repair {
       return status;
     }
     io::SyncGuard parents(env_.files);
-    AIDB_RETURN_IF_ERROR(into_.Finish(parents));
+    // What was lost is told even so: a second repair would be refused, for the target is there.
+    if (const Status named = into_.Finish(parents); !named.ok()) {
+      AIDB_ASSIGN_OR_RETURN(const bool whole, env_.files.Exists(into_.target()));
+      if (!whole) return named;
+      report_.notes.emplace_back(named.message());
+    }
     return std::move(report_);
   }
 
@@ -312,6 +323,7 @@ class Repair {
     const std::vector<Group> groups = GroupTables();
     std::vector<std::unique_ptr<EntryCursor>> newest_first;
     AIDB_ASSIGN_OR_RETURN(auto batches, BatchCursor::Make(log_, Covered()));
+    const bool log_expires = batches->expires();
     newest_first.push_back(std::move(batches));
     for (const Group& group : groups) {
       if (group.bounds.empty()) {  // Its keys are not known.
@@ -336,14 +348,22 @@ class Repair {
                                                               .table_bytes = kTableBytes,
                                                               .grandparents = {},
                                                               .stop = nullptr}));
-    return WriteManifest(std::move(written.tables), numbers);
+    return WriteManifest(std::move(written.tables), ClockFor(log_expires), numbers);
   }
 
-  Status WriteManifest(std::vector<TableFacts> tables, FileNumbers& numbers) {
+  // 0 says that no value ever expires. Without a manifest that is not known, and the clock that
+  // readers have gone by is the wall's at best.
+  int64_t ClockFor(bool log_expires) const {
+    const int64_t known = manifest_ ? manifest_->clock_ms_max : 0;
+    if (manifest_ && !log_expires) return known;
+    return std::max<int64_t>({known, env_.clock.WallMillis(), 1});
+  }
+
+  Status WriteManifest(std::vector<TableFacts> tables, int64_t clock_ms_max, FileNumbers& numbers) {
     ManifestState state;
     state.uuid = Uuid::Generate(env_.random);
     state.last_sequence = newest_;
-    if (manifest_) state.clock_ms_max = manifest_->clock_ms_max;
+    state.clock_ms_max = clock_ms_max;
     for (TableFacts& facts : tables) {
       report_.keys += facts.entries;
       const uint64_t number = facts.number;

@@ -82,7 +82,8 @@ bool KeepRule::Keep(Entry& entry, bool new_key) {
     ++deletes_dropped_;
     return false;
   }
-  entry.sequence = kv::kSequenceNone;
+  // A value that expires keeps its sequence: so its table is known to hold something that may go.
+  if (!kv::Expires(entry.kind)) entry.sequence = kv::kSequenceNone;
   return true;
 }
 

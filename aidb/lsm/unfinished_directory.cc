@@ -74,6 +74,10 @@ Status UnfinishedDirectory::Lock() {
 }
 
 Status UnfinishedDirectory::CheckTargetIsFree() const {
+  if (target_.ends_with(kUnfinishedSuffix)) {
+    return InvalidArgument(target_ + ": a name that ends in " + std::string(kUnfinishedSuffix) +
+                           " is for what a crash leaves; choose another");
+  }
   AIDB_ASSIGN_OR_RETURN(const bool exists, files_.Exists(target_));
   if (!exists) return {};
   return InvalidArgument(target_ + ": is there already; give a name that is not");

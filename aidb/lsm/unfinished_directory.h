@@ -21,9 +21,11 @@ class UnfinishedDirectory {
  public:
   UnfinishedDirectory(io::FileSystem& files, std::string_view target);
 
-  // kInvalidArgument when the target is there, or a file that this may not remove; kUnavailable
+  // kInvalidArgument when the target is there, is named as only an unfinished one may be, or a
+  // file is that this may not remove; kUnavailable
   // when another one works on it.
   Status Begin();
+  const std::string& target() const { return target_; }
   // Where the files go, until Finish.
   const std::string& path() const { return path_; }
   std::string PathOf(std::string_view name) const { return io::JoinPath(path_, name); }
