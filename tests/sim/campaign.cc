@@ -350,8 +350,13 @@ std::optional<std::string> Campaign::RecoverAgain(const Plan& plan, SimDisk disk
     }
     // The probe sorts behind all other keys.
     if (!contents->empty()) contents->pop_back();
-    // What expires may have done so meanwhile.
-    const auto expires = [&](const auto& pair) { return before.expiring.contains(pair.first); };
+    // What expires may have done so meanwhile; or be back, where this world's clock stands behind
+    // the last one's, of which no edit had told before the crash.
+    const auto expires = [&](const auto& pair) {
+      if (before.expiring.contains(pair.first)) return true;
+      const auto read = opened->store->Get(pair.first, {});
+      return read.ok() && *read && (*read)->expires_at_ms();
+    };
     Pairs expected = before.contents;
     std::erase_if(expected, expires);
     std::erase_if(*contents, expires);
