@@ -4,13 +4,13 @@
 #include <charconv>
 #include <utility>
 
-#include "aidb/base/check.h"
 #include "aidb/io/transfer.h"
 #include "aidb/journal/check.h"
 #include "aidb/kv/write_batch.h"
 #include "aidb/lsm/block_cache.h"
 #include "aidb/lsm/file_names.h"
 #include "aidb/lsm/log_framing.h"
+#include "aidb/lsm/log_names.h"
 #include "aidb/lsm/manifest.h"
 #include "aidb/lsm/table_reader.h"
 #include "aidb/lsm/version.h"
@@ -20,18 +20,6 @@ namespace {
 
 constexpr uint64_t kCacheBytes = uint64_t{1} << 20;
 constexpr uint64_t kReadBytes = uint64_t{1} << 20;
-
-// Names for the journal, which makes no file here.
-class LogNames final : public journal::JournalFiles {
- public:
-  uint64_t NextNumber() override { AIDB_CHECK(false); }
-  std::string NameOf(uint64_t number) const override { return LogName(number); }
-  std::optional<uint64_t> NumberOf(std::string_view name) const override {
-    const std::optional<FileName> file = ParseFileName(name);
-    if (!file || file->kind != FileKind::kLog) return std::nullopt;
-    return file->number;
-  }
-};
 
 // Messages of damage name the place as "offset N": the one form they have in common.
 std::optional<uint64_t> OffsetIn(std::string_view message) {

@@ -5,13 +5,13 @@
 #include <optional>
 #include <utility>
 
-#include "aidb/base/check.h"
 #include "aidb/io/transfer.h"
 #include "aidb/journal/check.h"
 #include "aidb/journal/identity.h"
 #include "aidb/journal/ring.h"
 #include "aidb/lsm/file_names.h"
 #include "aidb/lsm/log_framing.h"
+#include "aidb/lsm/log_names.h"
 
 namespace aidb::lsm {
 namespace {
@@ -22,18 +22,6 @@ using kv::Sequence;
 
 // More than any log: one record of the largest size beside a full file.
 constexpr uint64_t kLogBytesMax = uint64_t{3} << 30;
-
-// Names for the journal, which makes no file here.
-class LogNames final : public journal::JournalFiles {
- public:
-  uint64_t NextNumber() override { AIDB_CHECK(false); }
-  std::string NameOf(uint64_t number) const override { return LogName(number); }
-  std::optional<uint64_t> NumberOf(std::string_view name) const override {
-    const std::optional<FileName> file = ParseFileName(name);
-    if (!file || file->kind != FileKind::kLog) return std::nullopt;
-    return file->number;
-  }
-};
 
 class Salvage {
  public:
