@@ -299,7 +299,7 @@ void Journal::AdvancePublished() {
   }
 }
 
-bool Journal::Publish(const Appended& appended) {
+bool Journal::Publish(const Appended& appended, Next next) {
   MarkDone(appended.slot);
   WaitPublished(appended.slot);
   // A large record was synced before it was published.
@@ -308,7 +308,7 @@ bool Journal::Publish(const Appended& appended) {
   }
   // Without a ring that outlives the process, "published" must mean "in the page cache".
   const bool safe = ring_.durable_memory() || WaitWritten(appended.end_position);
-  WakeFlusherIfDue(appended);
+  if (next == Next::kGoesOn || !safe) WakeFlusherIfDue(appended);
   return safe;
 }
 

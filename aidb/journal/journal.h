@@ -39,6 +39,7 @@
 #include "aidb/journal/identity.h"
 #include "aidb/journal/options.h"
 #include "aidb/journal/ring.h"
+#include "aidb/journal/sync_group.h"
 
 namespace aidb::journal {
 
@@ -88,10 +89,15 @@ class Journal {
   // record above a quarter of the ring, whose write or sync failed, may then be found after a
   // crash, if no id was given since. The message says whether.
   Result<Appended> Append(const Record& record, Instant deadline);
+  // What the caller of Publish does next.
+  enum class Next : uint8_t {
+    kGoesOn,
+    kWaitsDurable,  // Calls WaitDurable at once, and so writes what the flusher need not then.
+  };
   // Makes it visible and safe from a kill; returns when all records before it are, too. False:
   // visible, but without a ring that outlives the process its bytes have not reached the page
   // cache, and health() says why. Where the ring survives a kill it never is false.
-  bool Publish(const Appended& appended);
+  bool Publish(const Appended& appended, Next next = Next::kGoesOn);
   // ok: the record is on the disk. Anything else: it is published and not yet known to be durable.
   // A caller whose deadline has passed may still find itself driving one sync to its end.
   Status WaitDurable(RecordId id, Instant deadline);
@@ -136,6 +142,16 @@ class Journal {
     OpenFacts open{};           // What its head says of the file before.
     std::shared_ptr<io::File> file{};
     bool dead = false;  // A write or sync failed: house rule 4.
+  };
+  // A caller of WaitDurable, while another drives. Whoever takes it out of waiters_ wakes it.
+  struct Waiter {
+    bool Sleep(Instant deadline);
+    void Wake();
+
+    const uint64_t id;
+    Mutex mu{};
+    CondVar cv{};
+    bool woken AIDB_GUARDED_BY(mu) = false;
   };
   struct Prepared {
     uint64_t number = 0;
@@ -193,12 +209,16 @@ class Journal {
   void NotifyRoom();
   void KickFlusher();
 
-  // journal_drive.cc: output. The driver is whoever set driving_; it alone writes and syncs.
-  void FlusherMain();
-  Due DueNow(Instant now) AIDB_REQUIRES(io_mu_);
-  Status DriveUnlocked(Goal goal) AIDB_REQUIRES(io_mu_);
+  // journal_wait.cc: the driver is whoever set driving_; it alone writes and syncs.
   void BecomeDriver() AIDB_REQUIRES(io_mu_);
   void StopDriving() AIDB_REQUIRES(io_mu_);
+  std::vector<Waiter*> StopDrivingForWaiters() AIDB_REQUIRES(io_mu_);
+  Status DriveUnlocked(Goal goal, bool for_group = false) AIDB_REQUIRES(io_mu_);
+  Status SyncForGroup() AIDB_REQUIRES(io_mu_);
+
+  // journal_drive.cc: output.
+  void FlusherMain();
+  Due DueNow(Instant now) AIDB_REQUIRES(io_mu_);
   Status Drive(Goal goal);
   Status DriveOnce(Goal goal);
   Status WriteTo(uint64_t position);
@@ -287,6 +307,10 @@ class Journal {
   alignas(64) mutable Mutex io_mu_;
   CondVar driver_cv_;
   CondVar flusher_cv_;
+  std::vector<Waiter*> waiters_ AIDB_GUARDED_BY(io_mu_);  // In the order they came.
+  CondVar group_cv_;                                      // The driver waits here for its group.
+  SyncGroup group_ AIDB_GUARDED_BY(io_mu_);
+  bool gathering_ AIDB_GUARDED_BY(io_mu_) = false;
   bool driving_ AIDB_GUARDED_BY(io_mu_) = false;
   bool stopping_ AIDB_GUARDED_BY(io_mu_) = false;
   std::deque<FileSpan> spans_ AIDB_GUARDED_BY(io_mu_);

@@ -25,57 +25,6 @@ int64_t Micros(Duration d) {
 
 }  // namespace
 
-void Journal::BecomeDriver() {
-  while (driving_) driver_cv_.Wait(io_mu_);
-  driving_ = true;
-}
-
-void Journal::StopDriving() {
-  driving_ = false;
-  driver_cv_.NotifyAll();
-}
-
-Status Journal::DriveUnlocked(Goal goal) {
-  AIDB_CHECK(!driving_);
-  driving_ = true;
-  io_mu_.unlock();
-  Status status = Drive(goal);
-  NotifyRoom();
-  io_mu_.lock();
-  StopDriving();
-  return status;
-}
-
-Status Journal::WaitDurable(RecordId id, Instant deadline) {
-  AIDB_CHECK(id <= published_id());
-  seen_sync_.store(true, std::memory_order_relaxed);
-  const auto durable = [&] { return durable_id_.load(std::memory_order_acquire) >= ToNumber(id); };
-  if (durable()) return {};
-  const auto published = [&] {
-    return options_.directory + ": record " + std::to_string(ToNumber(id)) +
-           " is published but not ";
-  };
-  MutexLock lock(io_mu_);
-  while (!durable()) {
-    if (!failure_.ok()) {
-      return IoError(published() + "known to be durable: " + std::string(failure_.message()));
-    }
-    if (driving_) {
-      if (!driver_cv_.WaitUntil(io_mu_, deadline)) {
-        return DeadlineExceeded(published() + "yet durable; wait for it again");
-      }
-      continue;
-    }
-    Status status = DriveUnlocked(Goal::kSync);
-    if (!status.ok() && !durable()) {
-      return Status(status.code(), published() + "yet durable: " + std::string(status.message()));
-    }
-  }
-  return {};
-}
-
-Status Journal::Flush(Instant deadline) { return WaitDurable(published_id(), deadline); }
-
 Status Journal::Drive(Goal goal) {
   if (failed_.load(std::memory_order_acquire)) {
     MutexLock lock(io_mu_);
@@ -214,6 +163,8 @@ Status Journal::SyncFile(const FileSpan& span) {
   MutexLock lock(io_mu_);
   ++stats_.syncs;
   stats_.sync_us += static_cast<uint64_t>(Micros(end - begin));
+  // Parked without a time to wake: now there is one, that of the next mark.
+  if (last_sync_ == Instant::Never()) flusher_cv_.NotifyOne();
   last_sync_ = end;
   return {};
 }

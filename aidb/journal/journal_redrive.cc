@@ -48,6 +48,8 @@ Status Journal::Fail(const Status& cause) {
     if (failure_.ok()) failure_ = Unavailable(text);
     failed_.store(true, std::memory_order_release);
     driver_cv_.NotifyAll();
+    // Not only a driver fails: the directory's names are synced by the preparer, too.
+    for (Waiter* waiter : std::exchange(waiters_, {})) waiter->Wake();
   }
   NotifyRoom();
   return cause;

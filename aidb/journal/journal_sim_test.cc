@@ -165,7 +165,7 @@ void Roll(Life& life, Instant deadline, bool retire) {
 
 // The last id; nullopt when it was refused, or is not safe yet.
 std::optional<uint64_t> AppendOne(Life& life, const std::string& payload, uint32_t ids,
-                                  Instant deadline) {
+                                  Instant deadline, Journal::Next next = Journal::Next::kGoesOn) {
   Oracle& oracle = life.oracle;
   oracle.attempted.insert(payload);
   const auto appended = life.journal->Append({.payload = payload, .ids = ids}, deadline);
@@ -181,7 +181,7 @@ std::optional<uint64_t> AppendOne(Life& life, const std::string& payload, uint32
   }
   oracle.refused.clear();
   EXPECT_TRUE(oracle.history.emplace(ToNumber(appended->first_id), Entry{ids, payload}).second);
-  if (!life.journal->Publish(*appended) || life.world.scheduler().dead()) return std::nullopt;
+  if (!life.journal->Publish(*appended, next) || life.world.scheduler().dead()) return std::nullopt;
   oracle.acknowledged = std::max(oracle.acknowledged, ToNumber(appended->last_id));
   return ToNumber(appended->last_id);
 }
@@ -197,8 +197,11 @@ void AppendMany(Life& life, int writer, int count) {
     const std::string payload = std::to_string(writer) + ":" + std::to_string(dice) + ":" +
                                 std::string(size, static_cast<char>('a' + writer));
     const Instant deadline = life.env.clock.Now() + std::chrono::milliseconds(dice >> 50 & 255);
+    const bool waits = (dice >> 32) % 8 == 0;
     const auto append = [&] {
-      const std::optional<uint64_t> appended = AppendOne(life, payload, ids, deadline);
+      const std::optional<uint64_t> appended =
+          AppendOne(life, payload, ids, deadline,
+                    waits ? Journal::Next::kWaitsDurable : Journal::Next::kGoesOn);
       if ((dice >> 36) % 32 == 0) Roll(life, deadline, (dice >> 41) % 2 == 0);
       return appended;
     };
@@ -210,8 +213,7 @@ void AppendMany(Life& life, int writer, int count) {
       last = append();
     }
     if (!last) continue;
-    if ((dice >> 32) % 8 == 0 &&
-        journal.WaitDurable(RecordId{*last}, deadline + std::chrono::seconds(1)).ok() &&
+    if (waits && journal.WaitDurable(RecordId{*last}, deadline + std::chrono::seconds(1)).ok() &&
         !life.world.scheduler().dead()) {
       oracle.durable = std::max(oracle.durable, *last);
     }
@@ -675,6 +677,100 @@ TEST(JournalSim, ABatchedJournalHoldsBackFewerThanTwiceItsRecords) {
     }
     EXPECT_GE(oracle.acknowledged, 19u);
     EXPECT_LT(oracle.acknowledged, 100u);
+  });
+}
+
+// Writers that wait for every record, in a world where a sync takes 100 µs.
+void AppendDurably(Life& life, int writers, int count) {
+  std::vector<std::unique_ptr<io::Task>> tasks;
+  for (int w = 0; w < writers; ++w) {
+    tasks.push_back(life.env.executor.Start("writer", [&life, w, count] {
+      for (int i = 0; i < count; ++i) {
+        const auto last = AppendOne(life, std::to_string(w) + ":" + std::to_string(i), 1,
+                                    Instant::Never(), Journal::Next::kWaitsDurable);
+        ASSERT_TRUE(last.has_value());
+        ASSERT_TRUE(life.journal->WaitDurable(RecordId{*last}, Instant::Never()).ok());
+      }
+    }));
+  }
+}
+
+TEST(JournalSim, WritersThatComeAgainShareOneSync) {
+  for (uint64_t seed = 1; seed <= 10; ++seed) {
+    io::SimWorld world(seed, EmptyDirectory());
+    Oracle oracle;
+    oracle.strategy = FlushStrategy::Async();
+    world.Run([&] {
+      Life life(world, oracle);
+      life.options.file_bytes = uint64_t{1} << 20;
+      ASSERT_TRUE(life.Open().ok());
+      const uint64_t before = life.journal->stats().syncs;
+      AppendDurably(life, 8, 100);
+      // Two halves that take turns would need at least one for each four records.
+      EXPECT_LT(life.journal->stats().syncs - before, 800U / 6);
+    });
+  }
+}
+
+TEST(JournalSim, WhoeverWaitsIsLetGoAtItsDeadlineOrWhenItsRecordIsDurable) {
+  for (uint64_t seed = 1; seed <= 200; ++seed) {
+    io::SimWorld world(seed, EmptyDirectory());
+    Oracle oracle;
+    oracle.strategy = FlushStrategy::Periodic(std::chrono::milliseconds(5));
+    world.Run([&] {
+      Life life(world, oracle);
+      ASSERT_TRUE(life.Open().ok());
+      const auto stall = std::chrono::milliseconds(1);
+      world.files().faults().Add(
+          {.call = io::FileCall::kSync, .fault = io::Fault::kStall, .times = 20, .stall = stall});
+      std::vector<std::unique_ptr<io::Task>> tasks;
+      for (int w = 0; w < 6; ++w) {
+        tasks.push_back(life.env.executor.Start("writer", [&life, w, stall] {
+          for (int i = 0; i < 20; ++i) {
+            const auto last = AppendOne(life, std::to_string(w) + ":" + std::to_string(i), 1,
+                                        Instant::Never(), Journal::Next::kWaitsDurable);
+            ASSERT_TRUE(last.has_value());
+            const Instant begin = life.env.clock.Now();
+            const Duration patience = stall * (life.env.random.Next() % 4) / 2;
+            const Status status = life.journal->WaitDurable(RecordId{*last}, begin + patience);
+            if (status.ok()) {
+              EXPECT_GE(ToNumber(life.journal->durable_id()), *last);
+            } else {
+              EXPECT_EQ(status.code(), StatusCode::kDeadlineExceeded) << status.ToString();
+              EXPECT_GE(life.env.clock.Now().ns, (begin + patience).ns);
+            }
+          }
+        }));
+      }
+      tasks.clear();  // Joins.
+    });
+  }
+}
+
+TEST(JournalSim, TheFlusherTakesOverWhatItsWriterGaveUpWaitingFor) {
+  io::SimWorld world(1, EmptyDirectory());
+  Oracle oracle;
+  oracle.strategy = FlushStrategy::Periodic(std::chrono::milliseconds(5));
+  world.Run([&] {
+    Life life(world, oracle);
+    ASSERT_TRUE(life.Open().ok());
+    // After a sync it sleeps until the time of the mark, a second on.
+    ASSERT_TRUE(AppendOne(life, "before", 1, Instant::Never()).has_value());
+    ASSERT_TRUE(life.journal->Flush(Instant::Never()).ok());
+    life.env.clock.SleepFor(std::chrono::milliseconds(50));
+    world.files().faults().Add({.call = io::FileCall::kSync,
+                                .fault = io::Fault::kStall,
+                                .stall = std::chrono::milliseconds(2)});
+    const auto first = AppendOne(life, "first", 1, Instant::Never(), Journal::Next::kWaitsDurable);
+    const auto driver = life.env.executor.Start("driver", [&] {
+      EXPECT_TRUE(life.journal->WaitDurable(RecordId{*first}, Instant::Never()).ok());
+    });
+    life.env.clock.SleepFor(std::chrono::milliseconds(1));  // It is in its sync.
+    const auto last = AppendOne(life, "last", 1, Instant::Never(), Journal::Next::kWaitsDurable);
+    EXPECT_EQ(life.journal->WaitDurable(RecordId{*last}, life.env.clock.Now()).code(),
+              StatusCode::kDeadlineExceeded);
+    life.env.clock.SleepFor(std::chrono::milliseconds(50));
+    EXPECT_EQ(life.journal->durable_id(), RecordId{*last});
   });
 }
 

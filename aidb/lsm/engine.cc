@@ -141,7 +141,7 @@ Result<Sequence> Engine::Write(kv::WriteBatch batch, const kv::WriteOptions& opt
     if (batch.has_merge()) {
       AIDB_ASSIGN_OR_RETURN(batch, Folded(batch, deadline));
     }
-    AIDB_ASSIGN_OR_RETURN(last, WriteLocked(batch, deadline));
+    AIDB_ASSIGN_OR_RETURN(last, WriteLocked(batch, deadline, options));
   }
   if (options.sync && !AIDB_CANARY_HIT(kAckBeforeSync)) AIDB_RETURN_IF_ERROR(WaitDurable(last));
   return last;
@@ -173,7 +173,8 @@ Result<kv::WriteBatch> Engine::Folded(const kv::WriteBatch& batch, Instant deadl
   return kv::FoldMerges(batch, merger_, *now_ms, options_.batch_bytes_max, read);
 }
 
-Result<Sequence> Engine::WriteLocked(const kv::WriteBatch& batch, Instant deadline) {
+Result<Sequence> Engine::WriteLocked(const kv::WriteBatch& batch, Instant deadline,
+                                     const kv::WriteOptions& options) {
   AIDB_RETURN_IF_ERROR(CheckWritable());
   AIDB_RETURN_IF_ERROR(MakeRoom(batch, deadline));
   if (batch.has_expiry()) core_->expires.store(true, std::memory_order_release);
@@ -196,7 +197,9 @@ Result<Sequence> Engine::WriteLocked(const kv::WriteBatch& batch, Instant deadli
                     .expires_at_ms = (*operation)->expires_at_ms});
     }
   }
-  const bool safe = journal_->Publish(appended);
+  using journal::Journal;
+  const bool safe = journal_->Publish(
+      appended, options.sync ? Journal::Next::kWaitsDurable : Journal::Next::kGoesOn);
   counters_.writes.fetch_add(1, std::memory_order_relaxed);
   counters_.user_bytes.fetch_add(batch.size_bytes(), std::memory_order_relaxed);
   if (!safe) {

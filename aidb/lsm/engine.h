@@ -184,8 +184,8 @@ class Engine final : public kv::Store,
   void Delay(uint64_t bytes);
   Result<kv::WriteBatch> Folded(const kv::WriteBatch& batch, Instant deadline) const
       AIDB_REQUIRES(write_mu_);
-  Result<Sequence> WriteLocked(const kv::WriteBatch& batch, Instant deadline)
-      AIDB_REQUIRES(write_mu_);
+  Result<Sequence> WriteLocked(const kv::WriteBatch& batch, Instant deadline,
+                               const kv::WriteOptions& options) AIDB_REQUIRES(write_mu_);
   bool ActiveFits(const kv::WriteBatch& batch) const AIDB_REQUIRES(write_mu_);
   Status MakeRoom(const kv::WriteBatch& batch, Instant deadline) AIDB_REQUIRES(write_mu_);
   Status TooLarge(const kv::WriteBatch& batch, uint64_t memory_bytes) const;

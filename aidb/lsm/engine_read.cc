@@ -323,7 +323,7 @@ Result<Sequence> Engine::WriteIf(const kv::Precondition& unchanged, kv::WriteBat
     if (batch.has_merge()) {
       AIDB_ASSIGN_OR_RETURN(batch, Folded(batch, deadline));
     }
-    AIDB_ASSIGN_OR_RETURN(last, WriteLocked(batch, deadline));
+    AIDB_ASSIGN_OR_RETURN(last, WriteLocked(batch, deadline, options));
   }
   if (options.sync) AIDB_RETURN_IF_ERROR(WaitDurable(last));
   return last;
