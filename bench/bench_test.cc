@@ -53,10 +53,16 @@ TEST(Workloads, AreChangedByWhatStandsBehindTheirName) {
   EXPECT_EQ(settings.operations, 100U);
 }
 
+TEST(Workloads, BoundTheWriterBeside) {
+  const auto run = FindWorkload("readwhilewriting@w50000");
+  ASSERT_TRUE(run.ok());
+  EXPECT_EQ(SettingsFor(Parsed({}), *run).beside_rate, 50'000U);
+}
+
 TEST(Workloads, RefuseChangesTheyDoNotKnow) {
   for (const char* name : {"fillseq@compacted", "fillseq@cold", "readrandom@hot", "readrandom@",
                            "readrandom@t0", "readrandom@t257", "readrandom@t1x", "fill100K@v10",
-                           "readrandom@v0", "reopen@t2", "none", ""}) {
+                           "readrandom@v0", "readrandom@w9", "reopen@t2", "none", ""}) {
     EXPECT_FALSE(FindWorkload(name).ok()) << name;
   }
 }

@@ -55,12 +55,15 @@ void MakeSmoke(Settings& settings) {
   settings.memory_bytes = uint64_t{16} << 20;
   settings.pairs = 1;
   settings.seconds = 1;
-  settings.workloads = {
-      "fillseq",         "fillrandom",       "overwrite",  "fillsync@t2", "fill100K",
-      "deleterandom",    "updaterandom",     "readrandom", "readmissing", "readhot",
-      "multireadrandom", "seekrandom@t2",    "readseq",    "readreverse", "readrandom@compacted",
-      "readrandom@cold", "readwhilewriting", "ycsb_a@t8",  "ycsb_b",      "ycsb_c",
-      "ycsb_d@v1000",    "ycsb_e",           "ycsb_f",     "reopen",      "sustained"};
+  settings.workloads = {"fillseq",         "fillrandom",       "overwrite",
+                        "fillsync@t2",     "fill100K",         "deleterandom",
+                        "updaterandom",    "readrandom",       "readmissing",
+                        "readhot",         "multireadrandom",  "seekrandom@t2",
+                        "readseq",         "readreverse",      "readrandom@compacted",
+                        "readrandom@cold", "readwhilewriting", "readwhilewriting@w50000",
+                        "ycsb_a@t8",       "ycsb_b",           "ycsb_c",
+                        "ycsb_d@v1000",    "ycsb_e",           "ycsb_f",
+                        "reopen",          "sustained"};
 }
 
 struct NumberFlag {
@@ -152,6 +155,7 @@ std::string Usage() {
                          @cold       data of 4 times the memory (at least 64 MiB), of which the
                                      engine gets half and the system's cache the rest
                          @tN         N threads    @vN  values of N bytes
+                         @wN         the writer beside the reads puts at most N a second
   --dir=PATH           scratch space, emptied; its file system is what is measured
   --out=FILE           also writes the results as JSON
   --num=N              keys in a loaded store (1,000,000)

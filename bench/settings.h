@@ -28,6 +28,7 @@ struct Settings {
   uint64_t operations = 0;             // Per run; 0 = as many as keys.
   uint64_t synced_operations = 5'000;  // Per run of a synced workload.
   uint64_t value_bytes = 100;
+  uint64_t beside_rate = 0;  // Of a run whose workload says so; 0 = no bound.
   uint64_t memory_bytes = uint64_t{256} << 20;
   uint64_t seconds = 60;  // Of a run that ends by the clock.
   int threads = 1;
@@ -42,6 +43,7 @@ struct Settings {
 inline constexpr uint64_t kKeyBytes = 16;
 inline constexpr uint64_t kSecondsMax = 600;  // Of Settings::seconds.
 inline constexpr uint64_t kThreadsMax = 256;
+inline constexpr uint64_t kBesideRateMax = 100'000'000;
 inline constexpr uint64_t kValueBytesMax = uint64_t{1} << 20;
 
 // kInvalidArgument names the flag and what it takes. `--smoke` stands for a set of small values.

@@ -2,8 +2,10 @@
 
 #include <algorithm>
 #include <charconv>
+#include <chrono>
 #include <vector>
 
+#include "aidb/io/posix/posix_clock.h"
 #include "bench/process.h"
 #include "bench/ycsb.h"
 #include "bench/zipfian.h"
@@ -234,6 +236,10 @@ bool ApplyChange(std::string_view change, WorkloadRun& run) {
     run.value_bytes = NumberBehindLetter(change, kValueBytesMax);
     return run.value_bytes != 0 && workload.value_bytes == 0;
   }
+  if (change.starts_with('w')) {
+    run.beside_rate = NumberBehindLetter(change, kBesideRateMax);
+    return run.beside_rate != 0 && workload.writer_beside;
+  }
   return false;
 }
 
@@ -276,6 +282,7 @@ Settings SettingsFor(const Settings& settings, const WorkloadRun& run) {
   if (changed.operations == 0) changed.operations = changed.keys;
   changed.keys = std::max<uint64_t>(changed.keys / workload.share, 1);
   changed.operations = std::max<uint64_t>(changed.operations / workload.share, 1);
+  changed.beside_rate = run.beside_rate;
   if (workload.synced) changed.operations = changed.synced_operations;
   if (run.cold) changed.memory_bytes = ColdMemoryBytes(changed) / 2;
   return changed;
@@ -378,9 +385,17 @@ Status Worker::Insert() {
 }
 
 Result<uint64_t> Worker::OverwriteUntil(const std::atomic<bool>& stop) {
+  io::PosixClock clock;
+  const double start = SecondsNow();
+  const auto rate = static_cast<double>(settings_.beside_rate);
   uint64_t written = 0;
-  for (; !stop.load(std::memory_order_relaxed); ++written) {
+  while (!stop.load(std::memory_order_relaxed)) {
+    if (rate > 0 && static_cast<double>(written) >= (SecondsNow() - start) * rate) {
+      clock.SleepFor(std::chrono::milliseconds(1));
+      continue;
+    }
     AIDB_RETURN_IF_ERROR(Put(rng_.Below(keys())));
+    ++written;
   }
   return written;
 }

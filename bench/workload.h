@@ -49,13 +49,14 @@ struct Workload {
 std::span<const Workload> AllWorkloads();
 
 // A workload, where it starts and what it changes of the settings: "readrandom",
-// "readrandom@compacted", "ycsb_a@t8@v1000", "readrandom@cold".
+// "readrandom@compacted", "ycsb_a@t8@v1000", "readrandom@cold", "readwhilewriting@w50000".
 struct WorkloadRun {
   std::string name;
   const Workload* workload = nullptr;
   StartState start = StartState::kEmpty;
   int threads = 0;           // 0 = Settings::threads.
   uint64_t value_bytes = 0;  // 0 = what the workload or the settings say.
+  uint64_t beside_rate = 0;  // Writes per second of the writer beside; 0 = as many as it can.
   bool cold = false;         // The data is four times the memory, the system's cache included.
 };
 Result<WorkloadRun> FindWorkload(std::string_view name);
@@ -155,7 +156,7 @@ class Worker {
   // The key of our insert with this number.
   std::string_view InsertedKey(uint64_t number);
   void Found(uint64_t count) { found_ += count; }
-  // Overwrites random keys until `stop`; returns how many.
+  // Overwrites random keys until `stop`, at most Settings::beside_rate a second; returns how many.
   Result<uint64_t> OverwriteUntil(const std::atomic<bool>& stop);
 
   uint64_t found() const { return found_; }
