@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "aidb/io/posix/posix_clock.h"
+
 #include "bench/process.h"
 #include "bench/ycsb.h"
 #include "bench/zipfian.h"
