@@ -32,6 +32,13 @@ enum class Canary : uint8_t {
   kSequenceOffByOne,      // Recovery skips a sequence number.
   kHalfBatch,             // Replay applies the first operation of a batch only.
   kDeleteDroppedEarly,    // A merge drops a delete that still hides an older version.
+  kHandForgetsReaders,    // A compaction by hand drops what a snapshot needs.
+  kCheckpointLacksTail,   // A checkpoint forgets what only the active memtable and its log hold.
+  kCheckpointNameNotSynced,  // A checkpoint is reported before its name is durable.
+  kMergeFoldsStale,          // A merge does not see the write just before it.
+  kClockSetBack,             // Values that were seen as expired are back when the clock is.
+  kConditionUnchecked,       // A conditional write does not look whether its keys have changed.
+  kRepairForgetsLog,         // A repair takes tables only, and reports no loss.
   kCount,
 };
 

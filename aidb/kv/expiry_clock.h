@@ -4,6 +4,7 @@
 #include <atomic>
 #include <cstdint>
 
+#include "aidb/base/canary.h"
 #include "aidb/base/clock.h"
 
 namespace aidb::kv {
@@ -19,7 +20,9 @@ class ExpiryClock {
   explicit ExpiryClock(const Clock& clock) : clock_(clock) {}
 
   uint64_t NowMs() const {
-    Raise(static_cast<uint64_t>(std::max<int64_t>(clock_.WallMillis(), 0)));
+    const auto now_ms = static_cast<uint64_t>(std::max<int64_t>(clock_.WallMillis(), 0));
+    if (AIDB_CANARY_HIT(kClockSetBack)) return now_ms;
+    Raise(now_ms);
     return highest_ms();
   }
   // The last answer of NowMs, or what Raise made of it.

@@ -35,10 +35,14 @@ inline constexpr size_t kMultiGetKeysMax = 65'536;
 // survives a power cut is a prefix of history with whole batches (MemoryStore promises neither).
 //
 // Expiry: a value put with `expires_at_ms` is absent from that instant on, by the wall clock handed
-// in at Open, which never runs backwards here: the highest value seen holds. A put without expiry
-// clears it. A snapshot, and every read through it, judges by the clock at its creation; a Scan by
-// the clock at the call. PinnedValue::expires_at_ms says when a value will go. Expiring is no
-// write: no conditional write takes it for a change.
+// in at Open, which never runs backwards here: the highest value seen holds until the store ends.
+// A put without expiry clears it. A snapshot, and every read through it, judges by the clock at its
+// creation; a Scan by the clock at the call. PinnedValue::expires_at_ms says when a value will go.
+// Expiring is no write: no conditional write takes it for a change, and no read makes the time it
+// saw durable. So after a kill or a power cut, if the wall clock was set back meanwhile, a value
+// may show again that had been seen as expired; what it had hidden, or a merge made of its absence,
+// does not. lsm::Engine keeps the time over Close, flush and compaction; rocks::RocksStore over
+// none.
 //
 // Merge: the key comes to hold what the operator makes of what it held, or of nothing, and the
 // operand; merges of a key apply one after the other, none is lost. A value that expires keeps its

@@ -4,6 +4,7 @@
 #include <memory>
 #include <utility>
 
+#include "aidb/base/canary.h"
 #include "aidb/base/check.h"
 #include "aidb/lsm/level_cursor.h"
 #include "aidb/lsm/merging_cursor.h"
@@ -76,6 +77,9 @@ InputRuns MakeRuns(const CompactionJob& job, TableCache& cache) {
 }
 
 KeepRule RuleFor(const CompactionJob& job, const Version& version, Readers readers) {
+  if (AIDB_CANARY_HIT(kHandForgetsReaders) && job.reason == CompactionReason::kManual) {
+    readers.snapshots.clear();
+  }
   std::vector<uint64_t> numbers;
   uint64_t oldest_run = UINT64_MAX;
   for (const CompactionInput& input : job.inputs) {

@@ -158,7 +158,10 @@ Status Engine::WaitDurable(Sequence sequence) {
 // batch itself may have the first value that ever expires, so the clock is asked in any case.
 Result<kv::WriteBatch> Engine::Folded(const kv::WriteBatch& batch, Instant deadline) const {
   const std::shared_ptr<const ReadState> state = CurrentState();
-  const Sequence sequence = VisibleSequence();
+  Sequence sequence = VisibleSequence();
+  if (AIDB_CANARY_HIT(kMergeFoldsStale) && sequence > kv::kSequenceNone) {
+    sequence = Sequence{ToNumber(sequence) - 1};
+  }
   std::optional<uint64_t> now_ms = core_->clock.NowMs();
   const auto read = [&](std::string_view key) -> Result<std::optional<kv::PinnedValue>> {
     if (core_->closed.load(std::memory_order_acquire)) return Closed();

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "aidb/base/canary.h"
 #include "aidb/lsm/checkpoint.h"
 #include "aidb/lsm/engine.h"
 #include "aidb/lsm/merging_cursor.h"
@@ -17,7 +18,9 @@ Status Engine::Checkpoint(std::string_view directory) {
   if (journal_ == nullptr) return CheckWritable();  // Read-only.
   AIDB_ASSIGN_OR_RETURN(const SharedView view, TakeSharedView(nullptr));
   std::vector<std::unique_ptr<EntryCursor>> newest_first;
-  newest_first.push_back(view.state->active.table->NewCursor());
+  if (!AIDB_CANARY_HIT(kCheckpointLacksTail)) {
+    newest_first.push_back(view.state->active.table->NewCursor());
+  }
   for (const LoggedMemtable& memtable : view.state->sealed) {
     newest_first.push_back(memtable.table->NewCursor());
   }

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "aidb/base/canary.h"
 #include "aidb/base/escape.h"
 #include "aidb/lsm/engine.h"
 #include "aidb/lsm/level_cursor.h"
@@ -291,6 +292,7 @@ Status Engine::CheckUnchanged(const kv::Precondition& unchanged) const {
                     "' was written by another; retry the transaction");
   };
   const std::shared_ptr<const ReadState> state = CurrentState();
+  if (AIDB_CANARY_HIT(kConditionUnchecked)) return {};
   for (const std::string& key : unchanged.keys) {
     AIDB_ASSIGN_OR_RETURN(const std::optional<Found> newest, Find(*state, key, kv::kSequenceMax));
     if (newest && newest->sequence > since) return changed(key);

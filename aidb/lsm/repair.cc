@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "aidb/base/bytes.h"
+#include "aidb/base/canary.h"
 #include "aidb/io/guard/sync_guard.h"
 #include "aidb/journal/identity.h"
 #include "aidb/kv/write_batch.h"
@@ -215,6 +216,7 @@ class Repair {
   Status TakeLogs() {
     const Sequence covered = Covered();
     newest_ = covered;
+    if (AIDB_CANARY_HIT(kRepairForgetsLog)) return {};
     const uint64_t floor_number = manifest_ ? manifest_->log_floor : 0;
     if (manifest_ && floor_number != 0) {
       journal::RecoveryFloor floor{.number = floor_number,

@@ -4,6 +4,7 @@
 #include <utility>
 #include <vector>
 
+#include "aidb/base/canary.h"
 #include "aidb/lsm/file_names.h"
 
 namespace aidb::lsm {
@@ -58,6 +59,7 @@ Status UnfinishedDirectory::Finish(io::FileSystem& parents) {
     return status;
   }
   lock_.reset();
+  if (AIDB_CANARY_HIT(kCheckpointNameNotSynced)) return {};
   return parents.SyncDirectory(io::ParentOf(target_))
       .Annotate(target_ + " is whole, but its name may be lost with the power");
 }

@@ -8,6 +8,8 @@
 
 #include "aidb/lsm/open.h"
 
+#include "tests/sim/mending.h"
+
 namespace aidb::sim {
 namespace {
 
@@ -17,6 +19,12 @@ using Phase = io::SimFileSystem::Phase;
 
 // A healthy disk takes a sync in at most 4 ms; the flusher needs a few steps around it.
 constexpr Duration kSyncSlack = std::chrono::milliseconds(40);
+
+// Of the crashes after which the store is repaired, too; and those after which the checkpoints are
+// looked at.
+constexpr uint64_t kMendedOneIn = 24;
+constexpr uint64_t kMendedOfRottenOneIn = 2;
+constexpr uint64_t kCopiesOneIn = 3;
 
 // Whether a crash on either side of the call can leave different disks. Between two of these
 // calls only the ring changes, and its bytes are seen at the next one.
@@ -60,6 +68,12 @@ bool DamageAFile(SimDisk& disk, Rng& rng) {
   return disk.Damage(path, kind, rng).has_value();
 }
 
+// How much later by its wall clock a machine starts again: mostly soon, sometimes before it ended.
+std::chrono::milliseconds DrawLater(Rng& rng) {
+  const auto by = std::chrono::milliseconds(rng.Below(rng.OneIn(3) ? 100'000 : 3'000));
+  return rng.OneIn(4) ? -by : by;
+}
+
 std::string FirstLines(const std::string& text) { return text.substr(0, 2'000); }
 
 }  // namespace
@@ -74,6 +88,8 @@ void Tally::Add(const Tally& other) {
   again += other.again;
   second += other.second;
   refused += other.refused;
+  copies += other.copies;
+  repairs += other.repairs;
   operations += other.operations;
   flushes += other.flushes;
   compactions += other.compactions;
@@ -84,7 +100,7 @@ void Tally::Add(const Tally& other) {
 void Campaign::Mix(uint64_t word) { tally_.hash = Blend(tally_.hash, word); }
 
 Campaign::Floor Campaign::FloorNow(const Scene& scene) {
-  const auto& [world, plan, history, workload] = scene;
+  const auto& [world, wall, plan, history, copies, workload] = scene;
   Floor floor{.after_kill = history.acknowledged(), .after_cut = history.durable()};
   if (plan.options.sync_interval_ms > 0) {
     const Duration bound = std::chrono::milliseconds(2 * plan.options.sync_interval_ms);
@@ -126,22 +142,22 @@ std::optional<Failure> Campaign::RunSeed(uint64_t seed, const Limits& limits,
   sync_failed_ = false;
   ++tally_.seeds;
   History history(plan.keys);
-  SimDisk disk;
-  uint64_t operations = 0;
+  Machine machine;
   for (int process = 0; process < plan.processes && !failure_; ++process) {
-    disk = RunProcess(plan, history, process, std::move(disk), only, operations);
+    RunProcess(plan, history, process, only, machine);
   }
   return failure_;
 }
 
-SimDisk Campaign::RunProcess(const Plan& plan, History& history, int process, SimDisk disk,
-                             const std::optional<CrashPoint>& only, uint64_t& operations) {
+void Campaign::RunProcess(const Plan& plan, History& history, int process,
+                          const std::optional<CrashPoint>& only, Machine& machine) {
   const uint64_t seed = process == 0 ? plan.seed : Blend(plan.seed, static_cast<uint64_t>(process));
-  io::SimWorld world(seed, std::move(disk), plan.world);
-  const uint64_t before = operations;  // Of earlier processes: each has a number of its own.
+  io::SimWorld world(seed, std::move(machine.disk), plan.world);
+  WallWatch wall(world.clock(), machine.wall, std::chrono::milliseconds(process));
+  const uint64_t before = machine.operations;  // Each process has numbers of its own.
   for (const io::FaultRule& fault : plan.faults) world.files().faults().Add(fault);
-  Workload workload(world, plan, history, process, sync_failed_);
-  const Scene scene{world, plan, history, workload};
+  Workload workload(world, wall, plan, history, machine.copies, process, sync_failed_);
+  const Scene scene{world, wall, plan, history, machine.copies, workload};
   const bool everywhere = plan.kind != RunKind::kFaults;
   world.files().set_on_operation([&](const io::SimOperation& operation, Phase phase) {
     if (verbose_ && !failure_) Show(world, 0, operation);
@@ -158,7 +174,7 @@ SimDisk Campaign::RunProcess(const Plan& plan, History& history, int process, Si
   });
   const io::RunReport report = world.Run([&] { workload.Main(); });
   ShowLog(world, 0);
-  operations += world.files().operations();
+  machine.operations += world.files().operations();
   tally_.operations += world.files().operations();
   tally_.flushes += workload.counts().flushes;
   tally_.compactions += workload.counts().compactions;
@@ -172,8 +188,9 @@ SimDisk Campaign::RunProcess(const Plan& plan, History& history, int process, Si
   if (!report.finished()) fail("the run does not end:\n" + FirstLines(report.fibers));
   if (workload.complaint()) fail(*workload.complaint());
   if (!world.files().rule_violations().empty()) fail(world.files().rule_violations().front());
-  if (!failure_ && !only) CrashHere(scene, {operations + 1});
-  return world.disk().Kill();
+  if (!failure_ && !only) CrashHere(scene, {machine.operations + 1});
+  machine.disk = world.disk().Kill();
+  machine.wall = wall.End();
 }
 
 void Campaign::CrashHere(const Scene& scene, const CrashPoint& point) {
@@ -185,12 +202,13 @@ void Campaign::CrashHere(const Scene& scene, const CrashPoint& point) {
       Blend(Blend(plan.seed, point.operation * 2 + static_cast<uint64_t>(point.phase)),
             static_cast<uint64_t>(point.draw));
   Rng rng(seed);
-  const auto complaint = CrashAgain(plan, scene.history, scene.world.files().Snapshot(),
-                                    FloorNow(scene), {.seed = seed, .may_rot = may_rot}, rng);
+  const Known known{scene.history, scene.copies, scene.wall.End()};
+  const auto complaint = CrashAgain(plan, known, scene.world.files().Snapshot(), FloorNow(scene),
+                                    {.seed = seed, .may_rot = may_rot}, rng);
   if (complaint) failure_ = Failure{plan.seed, point, *complaint};
 }
 
-std::optional<std::string> Campaign::CrashAgain(const Plan& plan, const History& history,
+std::optional<std::string> Campaign::CrashAgain(const Plan& plan, const Known& known,
                                                 const SimDisk& disk, const Floor& floor,
                                                 const Origin& origin, Rng& rng) {
   ++tally_.points;
@@ -229,7 +247,11 @@ std::optional<std::string> Campaign::CrashAgain(const Plan& plan, const History&
       if (plan.lies) left = {};
       break;
   }
-  auto complaint = Recover(plan, history, std::move(after), left, next);
+  Rng dice(Blend(origin.seed, static_cast<uint64_t>(origin.depth) + 1'000));
+  const bool mend = dice.OneIn(next.rotten ? kMendedOfRottenOneIn : kMendedOneIn);
+  std::optional<std::string> complaint;
+  if (mend && !plan.lies) complaint = Mend(plan, known, after, left.after_kill, next);
+  if (!complaint) complaint = Recover(plan, known, std::move(after), left, next);
   if (complaint) *complaint = "after a " + std::string(how) + ", " + *complaint;
   return complaint;
 }
@@ -237,7 +259,8 @@ std::optional<std::string> Campaign::CrashAgain(const Plan& plan, const History&
 // One recovery, while it runs.
 struct Campaign::Recovery {
   io::SimWorld& world;
-  const History& history;
+  WallWatch& wall;
+  const Known& known;
   const Origin& origin;
   Floor floor;  // What must survive a crash now: more once the store has shown what it holds.
   Rng rng;
@@ -246,7 +269,25 @@ struct Campaign::Recovery {
   bool probed = false;  // It took one more write, synced.
 };
 
-std::optional<std::string> Campaign::Recover(const Plan& plan, const History& history, SimDisk disk,
+// The same disk in other hands: nobody opens the store, somebody repairs it.
+std::optional<std::string> Campaign::Mend(const Plan& plan, const Known& known, SimDisk disk,
+                                          uint64_t least, const Origin& origin) {
+  ++tally_.repairs;
+  Rng rng(Blend(origin.seed, static_cast<uint64_t>(origin.depth) + 2'000));
+  io::SimWorld world(rng.Next(), std::move(disk), plan.world);
+  WallWatch wall(world.clock(), known.wall, DrawLater(rng));
+  std::optional<std::string> complaint;
+  const io::RunReport report = world.Run([&] {
+    complaint = CheckRepair(world.env(), plan.options, known.history, least, origin.rotten, wall);
+  });
+  ShowLog(world, origin.depth);
+  Mix(world.trace_hash());
+  if (complaint) return complaint;
+  if (!report.finished()) return "a repair does not end:\n" + FirstLines(report.fibers);
+  return std::nullopt;
+}
+
+std::optional<std::string> Campaign::Recover(const Plan& plan, const Known& known, SimDisk disk,
                                              const Floor& floor, const Origin& origin) {
   Rng rng(Blend(origin.seed, static_cast<uint64_t>(origin.depth)));
   io::SimOptions world_options = plan.world;
@@ -257,14 +298,16 @@ std::optional<std::string> Campaign::Recover(const Plan& plan, const History& hi
   kv::Options options = rng.OneIn(4) ? DrawOptions(rng) : plan.options;
   options.sync_interval_ms = plan.options.sync_interval_ms;
   options.write_wait_ms = 10'000;
-  Recovery now{world, history, origin, floor, Rng(rng.Next())};
+  Rng later(Blend(origin.seed, static_cast<uint64_t>(origin.depth) + 3'000));
+  WallWatch wall(world.clock(), known.wall, DrawLater(later));
+  Recovery now{world, wall, known, origin, floor, Rng(rng.Next())};
   if (crash_again || verbose_) {
     world.files().set_on_operation([&](const io::SimOperation& operation, Phase) {
       if (verbose_ && !now.complaint) Show(world, origin.depth, operation);
       if (crash_again && ChangesTheDisk(operation.call)) CrashRecovery(plan, now, rng);
     });
   }
-  const io::RunReport report = world.Run([&] { OpenAndAsk(now, options); });
+  const io::RunReport report = world.Run([&] { OpenAndAsk(now, plan, options); });
   ShowLog(world, origin.depth);
   Mix(world.trace_hash());
   Mix(now.verdict.last);
@@ -276,19 +319,31 @@ std::optional<std::string> Campaign::Recover(const Plan& plan, const History& hi
   SimDisk left = world.disk();
   // What a device lied about may still be lost.
   left = plan.lies || rng.OneIn(2) ? left.Kill() : left.PowerCut(rng, io::PowerCutModel::Draw(rng));
-  return RecoverAgain(plan, std::move(left), now.verdict, rng.Next());
+  return RecoverAgain(plan, std::move(left), wall.End(), now.verdict, rng.Next());
 }
 
 void Campaign::CrashRecovery(const Plan& plan, Recovery& now, Rng& rng) {
   if (now.complaint || !rng.OneIn(8)) return;
   Rng dice(rng.Next());
   const Origin next{dice.Next(), now.origin.depth + 1, now.origin.may_refuse};
-  now.complaint =
-      CrashAgain(plan, now.history, now.world.files().Snapshot(), now.floor, next, dice);
+  const Known known{now.known.history, now.known.copies, now.wall.End()};
+  now.complaint = CrashAgain(plan, known, now.world.files().Snapshot(), now.floor, next, dice);
   if (now.complaint) *now.complaint = "and again during that recovery: " + *now.complaint;
 }
 
-void Campaign::OpenAndAsk(Recovery& now, const kv::Options& options) {
+void Campaign::AskCopies(Recovery& now, const Plan& plan) {
+  Rng dice(Blend(now.origin.seed, static_cast<uint64_t>(now.origin.depth) + 4'000));
+  if (plan.lies || plan.rots || now.origin.rotten || !dice.OneIn(kCopiesOneIn)) return;
+  for (const Copy& copy : now.known.copies) {
+    ++tally_.copies;
+    now.complaint =
+        CheckCopy(now.world.env(), plan.options, copy, now.known.history, now.wall, now.rng)
+            .complaint;
+    if (now.complaint) return;
+  }
+}
+
+void Campaign::OpenAndAsk(Recovery& now, const Plan& plan, const kv::Options& options) {
   auto opened = lsm::OpenStore(now.world.env(), kDirectory, options);
   if (now.complaint) return;
   if (!opened.ok()) {
@@ -302,7 +357,8 @@ void Campaign::OpenAndAsk(Recovery& now, const kv::Options& options) {
   // What an open store shows is on the disk.
   const uint64_t last = ToNumber(opened->store->Stats().sequence);
   const Floor before = std::exchange(now.floor, {.after_kill = last, .after_cut = last});
-  now.verdict = CheckStore(*opened->store, now.history, before.after_kill, now.rng);
+  StoreClock clock(now.wall);
+  now.verdict = CheckStore(*opened->store, now.known.history, before.after_kill, clock, now.rng);
   if (now.verdict.refused && now.origin.may_refuse) {
     ++tally_.refused;
     return;
@@ -313,6 +369,8 @@ void Campaign::OpenAndAsk(Recovery& now, const kv::Options& options) {
                 static_cast<unsigned long long>(before.after_kill));
   }
   now.complaint = now.verdict.complaint;
+  if (now.complaint) return;
+  AskCopies(now, plan);
   if (now.complaint) return;
   // The probe is no part of history.
   now.world.files().set_on_operation({});
@@ -326,10 +384,12 @@ void Campaign::OpenAndAsk(Recovery& now, const kv::Options& options) {
 
 // The disk of a store that was recovered, given one synced write, and closed or not.
 std::optional<std::string> Campaign::RecoverAgain(const Plan& plan, SimDisk disk,
-                                                  const Verdict& before, uint64_t seed) {
+                                                  const WallEnd& wall_end, const Verdict& before,
+                                                  uint64_t seed) {
   ++tally_.second;
   Rng rng(seed);
   io::SimWorld world(rng.Next(), std::move(disk), plan.world);
+  WallWatch wall(world.clock(), wall_end, DrawLater(rng));
   std::optional<std::string> complaint;
   const io::RunReport report = world.Run([&] {
     auto opened = lsm::OpenStore(world.env(), kDirectory, plan.options);
@@ -337,30 +397,21 @@ std::optional<std::string> Campaign::RecoverAgain(const Plan& plan, SimDisk disk
       complaint = "the second open is refused: " + opened.status().ToString();
       return;
     }
-    const uint64_t last = ToNumber(opened->store->Stats().sequence);
-    if (last != before.last + 1) {
-      complaint = "the second recovery ends at sequence " + std::to_string(last) +
+    StoreClock clock(wall);
+    Verdict now = LookAt(*opened->store, clock);
+    if (now.complaint) {
+      complaint = "after the second recovery, " + *now.complaint;
+      return;
+    }
+    if (now.last != before.last + 1) {
+      complaint = "the second recovery ends at sequence " + std::to_string(now.last) +
                   ", the first and one write at " + std::to_string(before.last + 1);
       return;
     }
-    auto contents = ReadAll(*opened->store, kv::ScanOrder::kForward);
-    if (!contents.ok()) {
-      complaint = "the scan after the second recovery failed: " + contents.status().ToString();
-      return;
-    }
     // The probe sorts behind all other keys.
-    if (!contents->empty()) contents->pop_back();
-    // What expires may have done so meanwhile; or be back, where this world's clock stands behind
-    // the last one's, of which no edit had told before the crash.
-    const auto expires = [&](const auto& pair) {
-      if (before.expiring.contains(pair.first)) return true;
-      const auto read = opened->store->Get(pair.first, {});
-      return read.ok() && *read && (*read)->expires_at_ms();
-    };
-    Pairs expected = before.contents;
-    std::erase_if(expected, expires);
-    std::erase_if(*contents, expires);
-    if (*contents != expected) complaint = "the second recovery changes the contents";
+    if (!now.contents.empty()) now.contents.pop_back();
+    complaint = DiffersBesidesExpiry(before, now);
+    if (complaint) *complaint = "after the second recovery " + *complaint;
   });
   Mix(world.trace_hash());
   if (complaint) return complaint;

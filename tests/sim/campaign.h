@@ -11,9 +11,11 @@
 #include "aidb/io/sim/fiber_stacks.h"
 #include "aidb/io/sim/world.h"
 
+#include "tests/sim/copies.h"
 #include "tests/sim/history.h"
 #include "tests/sim/oracle.h"
 #include "tests/sim/plan.h"
+#include "tests/sim/wall_watch.h"
 #include "tests/sim/workload.h"
 
 namespace aidb::sim {
@@ -49,6 +51,8 @@ struct Tally {
   uint64_t again = 0;    // Points at depth 2: a crash during recovery.
   uint64_t second = 0;   // Recoveries of a recovered store.
   uint64_t refused = 0;  // Opens refused with a file's name, after a device that lied.
+  uint64_t copies = 0;   // Checkpoints looked at after a crash.
+  uint64_t repairs = 0;
   uint64_t operations = 0;
   uint64_t flushes = 0;
   uint64_t compactions = 0;
@@ -86,29 +90,49 @@ class Campaign {
     bool rotten = false;   // A file was damaged at rest.
   };
 
+  // What all processes of a seed have in common.
+  struct Machine {
+    io::SimDisk disk;
+    WallEnd wall;
+    uint64_t operations = 0;
+    std::vector<Copy> copies;
+  };
+
+  // What is known of a run that is crashed.
+  struct Known {
+    const History& history;
+    const std::vector<Copy>& copies;
+    WallEnd wall;
+  };
+
   // A seed in progress.
   struct Scene {
     io::SimWorld& world;
+    const WallWatch& wall;
     const Plan& plan;
     const History& history;
+    const std::vector<Copy>& copies;
     const Workload& workload;
   };
 
-  // One process on the disk that the one before left. Adds to `operations` what it did.
-  io::SimDisk RunProcess(const Plan& plan, History& history, int process, io::SimDisk disk,
-                         const std::optional<CrashPoint>& only, uint64_t& operations);
+  // One process on the machine as the one before left it.
+  void RunProcess(const Plan& plan, History& history, int process,
+                  const std::optional<CrashPoint>& only, Machine& machine);
   void CrashHere(const Scene& scene, const CrashPoint& point);
   struct Recovery;
 
-  std::optional<std::string> Recover(const Plan& plan, const History& history, io::SimDisk disk,
+  std::optional<std::string> Recover(const Plan& plan, const Known& known, io::SimDisk disk,
                                      const Floor& floor, const Origin& origin);
-  void OpenAndAsk(Recovery& now, const kv::Options& options);
+  std::optional<std::string> Mend(const Plan& plan, const Known& known, io::SimDisk disk,
+                                  uint64_t least, const Origin& origin);
+  void AskCopies(Recovery& now, const Plan& plan);
+  void OpenAndAsk(Recovery& now, const Plan& plan, const kv::Options& options);
   void CrashRecovery(const Plan& plan, Recovery& now, Rng& rng);
-  std::optional<std::string> CrashAgain(const Plan& plan, const History& history,
+  std::optional<std::string> CrashAgain(const Plan& plan, const Known& known,
                                         const io::SimDisk& disk, const Floor& floor,
                                         const Origin& origin, Rng& rng);
-  std::optional<std::string> RecoverAgain(const Plan& plan, io::SimDisk disk, const Verdict& before,
-                                          uint64_t seed);
+  std::optional<std::string> RecoverAgain(const Plan& plan, io::SimDisk disk, const WallEnd& wall,
+                                          const Verdict& before, uint64_t seed);
   Floor FloorNow(const Scene& scene);
   void Mix(uint64_t word);
 

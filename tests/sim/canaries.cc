@@ -36,6 +36,13 @@ constexpr std::string_view kNames[] = {
     "sequence-off-by-one",
     "half-batch",
     "delete-dropped-early",
+    "hand-forgets-readers",
+    "checkpoint-lacks-tail",
+    "checkpoint-name-not-synced",
+    "merge-folds-stale",
+    "clock-set-back",
+    "condition-unchecked",
+    "repair-forgets-log",
 };
 static_assert(std::size(kNames) == static_cast<size_t>(Canary::kCount));
 
@@ -92,7 +99,7 @@ pid_t StartChase(Hunt& hunt, Canary canary, uint64_t first_seed, uint64_t points
 }
 
 void PrintRow(Canary canary, const Hunt& hunt) {
-  std::printf("%-24s %-7s %6llu %9llu %8.1f  %s\n", std::string(CanaryName(canary)).c_str(),
+  std::printf("%-27s %-7s %6llu %9llu %8.1f  %s\n", std::string(CanaryName(canary)).c_str(),
               hunt.found ? "found" : "MISSED", static_cast<unsigned long long>(hunt.seed),
               static_cast<unsigned long long>(hunt.points), hunt.seconds, hunt.message);
   std::fflush(stdout);
@@ -123,7 +130,7 @@ int RunCanaries(uint64_t first_seed, uint64_t points_max, uint64_t jobs) {
   if (shared == MAP_FAILED) return 1;
   Hunt* const hunts = new (shared) Hunt[kCount]();
   std::vector<pid_t> children(kCount, -1);
-  std::printf("%-24s %-7s %6s %9s %8s  %s\n", "canary", "", "seed", "points", "seconds", "message");
+  std::printf("%-27s %-7s %6s %9s %8s  %s\n", "canary", "", "seed", "points", "seconds", "message");
   size_t next = 1;
   size_t running = 0;
   int missed = 0;

@@ -203,10 +203,11 @@ void PrintTally(const Tally& tally, double seconds) {
       "%llu seeds, %llu crash points (%llu kills, %llu power cuts, %llu moves, %llu with rot; %llu "
       "of them during "
       "a recovery), %llu second recoveries\n%llu file operations, %llu flushes, %llu compactions, "
-      "%llu opens refused after rot or a lying device\n",
+      "%llu opens refused after rot or a lying device\n%llu checkpoints looked at after a crash, "
+      "%llu repairs\n",
       n(tally.seeds), n(tally.points), n(tally.kills), n(tally.cuts), n(tally.moves), n(tally.rots),
       n(tally.again), n(tally.second), n(tally.operations), n(tally.flushes), n(tally.compactions),
-      n(tally.refused));
+      n(tally.refused), n(tally.copies), n(tally.repairs));
   static constexpr const char* kFaultNames[io::kFaultKinds] = {"error",
                                                                "error after a part",
                                                                "no space",

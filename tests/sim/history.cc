@@ -38,6 +38,12 @@ History::History(int keys) : versions_(static_cast<size_t>(keys)) {
   }
 }
 
+std::optional<int> History::KeyNamed(std::string_view name) const {
+  const auto at = std::ranges::lower_bound(names_, name);
+  if (at == names_.end() || *at != name) return std::nullopt;
+  return static_cast<int>(at - names_.begin());
+}
+
 int History::Begin(int writer, std::vector<Operation> operations, Instant now) {
   const int id = static_cast<int>(batches_.size());
   batches_.push_back({.writer = writer, .operations = std::move(operations), .begin = now});
@@ -51,7 +57,9 @@ int History::Begin(int writer, std::vector<Operation> operations, Instant now) {
 kv::WriteBatch History::Encode(int batch) const {
   kv::WriteBatch encoded;
   for (const Operation& operation : At(batch).operations) {
-    if (operation.value && operation.expires_at_ms) {
+    if (operation.merge) {
+      encoded.Merge(name(operation.key), *operation.merge, *operation.value);
+    } else if (operation.value && operation.expires_at_ms) {
       encoded.Put(name(operation.key), *operation.value, *operation.expires_at_ms);
     } else if (operation.value) {
       encoded.Put(name(operation.key), *operation.value);
@@ -70,7 +78,7 @@ void History::Place(int batch, uint64_t first) {
   std::erase(open_, batch);
   for (size_t i = 0; i < b.operations.size(); ++i) {
     auto& versions = versions_[static_cast<size_t>(b.operations[i].key)];
-    const Version version{first + i, &b.operations[i]};
+    const Version version{first + i, &b.operations[i], batch};
     versions.insert(std::upper_bound(
                         versions.begin(), versions.end(), version,
                         [](const Version& x, const Version& y) { return x.sequence < y.sequence; }),
@@ -82,9 +90,11 @@ void History::Place(int batch, uint64_t first) {
   }
 }
 
-void History::End(int batch, const Result<kv::Sequence>& result, bool synced, Instant now) {
+void History::End(int batch, const Result<kv::Sequence>& result, bool synced, Instant now,
+                  ClockSpan clock) {
   Batch& b = batches_[static_cast<size_t>(batch)];
   b.end = now;
+  b.clock = clock;
   if (result.ok()) {
     Place(batch, ToNumber(*result) + 1 - b.count());
     acknowledged_ = std::max(acknowledged_, ToNumber(*result));
@@ -163,41 +173,44 @@ bool History::MayStandAt(int batch, uint64_t first) const {
   return true;
 }
 
-const Operation* History::StateOf(int key, uint64_t last) const {
+KeyStates History::StatesOf(int key, uint64_t last, std::span<const Version> tiles) const {
   const auto& versions = versions_[static_cast<size_t>(key)];
-  for (auto it = versions.rbegin(); it != versions.rend(); ++it) {
-    if (it->sequence <= last) return it->operation;
+  auto own = versions.rbegin();
+  while (own != versions.rend() && own->sequence > last) ++own;
+  auto tile = tiles.rbegin();
+  // Backwards to an operation that does not build on those before it.
+  std::vector<const Version*> chain;
+  while (own != versions.rend() || tile != tiles.rend()) {
+    const bool take_own =
+        tile == tiles.rend() || (own != versions.rend() && own->sequence > tile->sequence);
+    chain.push_back(take_own ? &*own++ : &*tile++);
+    if (!chain.back()->operation->merge) break;
   }
-  return nullptr;
+  KeyStates states;
+  for (auto version = chain.rbegin(); version != chain.rend(); ++version) {
+    states.Take(*(*version)->operation, At((*version)->batch).clock);
+  }
+  return states;
 }
 
 std::optional<std::string> History::Compare(const Search& search) const {
-  std::vector<const Operation*> state(names_.size());
-  for (int key = 0; key < keys(); ++key) {
-    state[static_cast<size_t>(key)] = StateOf(key, search.last);
-  }
-  // Tiles are younger than the versions in front of them and older than those behind.
+  std::vector<std::vector<Version>> tiles(search.tiling.empty() ? 0 : names_.size());
   for (const auto& [first, batch] : search.tiling) {
     const auto& operations = At(batch).operations;
     for (size_t i = 0; i < operations.size(); ++i) {
-      const auto key = static_cast<size_t>(operations[i].key);
-      const auto& versions = versions_[key];
-      const bool hidden = std::any_of(versions.begin(), versions.end(), [&](const Version& v) {
-        return v.sequence > first && v.sequence <= search.last;
-      });
-      if (!hidden) state[key] = &operations[i];
+      tiles[static_cast<size_t>(operations[i].key)].push_back({first + i, &operations[i], batch});
     }
   }
   size_t at = 0;
   for (int key = 0; key < keys(); ++key) {
-    const Operation* operation = state[static_cast<size_t>(key)];
-    if (operation != nullptr && operation->Expired(search.now_ms)) operation = nullptr;
-    const std::optional<std::string>& want = operation == nullptr ? std::nullopt : operation->value;
     const bool there = at < search.contents.size() && search.contents[at].first == name(key);
-    if (there != want.has_value() || (there && search.contents[at].second != *want)) {
-      return "key " + std::to_string(key) + ": the store holds " +
-             Show(there ? std::optional(search.contents[at].second) : std::nullopt) +
-             ", history up to " + std::to_string(search.last) + " says " + Show(want);
+    const auto shown = there ? std::optional(search.contents[at].second) : std::nullopt;
+    const KeyStates states =
+        StatesOf(key, search.last,
+                 tiles.empty() ? std::span<const Version>() : tiles[static_cast<size_t>(key)]);
+    if (!states.MayShow(shown, {search.now_ms, search.now_ms})) {
+      return "key " + std::to_string(key) + ": the store holds " + Show(shown) +
+             ", history up to " + std::to_string(search.last) + " says " + states.Show();
     }
     if (there) ++at;
   }
@@ -252,30 +265,6 @@ History::Matched History::Match(uint64_t last, const Pairs& contents, uint64_t n
   Tile(search, from);
   if (search.found || search.tried > kTilingsMax) return {std::nullopt, std::move(search.tiling)};
   return {search.why, {}};
-}
-
-std::optional<std::string> History::CheckRead(int key, const std::optional<std::string>& value,
-                                              uint64_t acknowledged_before, ClockSpan clock) const {
-  const auto gives = [&](const Operation* operation) {
-    if (value) {
-      return operation != nullptr && operation->value == value &&
-             !operation->Expired(clock.begin_ms);
-    }
-    return operation == nullptr || !operation->value || operation->Expired(clock.end_ms);
-  };
-  const Operation* oldest = StateOf(key, acknowledged_before);
-  if (gives(oldest)) return std::nullopt;
-  const auto& versions = versions_[static_cast<size_t>(key)];
-  for (auto it = versions.rbegin(); it != versions.rend(); ++it) {
-    if (it->sequence > acknowledged_before && gives(it->operation)) return std::nullopt;
-  }
-  for (const int batch : open_) {
-    for (const Operation& operation : At(batch).operations) {
-      if (operation.key == key && gives(&operation)) return std::nullopt;
-    }
-  }
-  return "a read of key " + std::to_string(key) + " gave " + Show(value) +
-         "; acknowledged before it was " + Show(oldest == nullptr ? std::nullopt : oldest->value);
 }
 
 }  // namespace aidb::sim

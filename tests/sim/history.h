@@ -18,6 +18,7 @@
 #include <deque>
 #include <map>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -28,23 +29,11 @@
 #include "aidb/kv/types.h"
 #include "aidb/kv/write_batch.h"
 
+#include "tests/sim/key_states.h"
+
 namespace aidb::sim {
 
 using Pairs = std::vector<std::pair<std::string, std::string>>;
-
-struct Operation {
-  int key = 0;
-  std::optional<std::string> value = std::nullopt;  // Absent: a delete.
-  std::optional<uint64_t> expires_at_ms = std::nullopt;
-
-  bool Expired(uint64_t now_ms) const { return expires_at_ms && *expires_at_ms <= now_ms; }
-};
-
-// The store's clock before and after a read.
-struct ClockSpan {
-  uint64_t begin_ms = 0;
-  uint64_t end_ms = 0;
-};
 
 // Thread safety: none.
 class History {
@@ -56,8 +45,10 @@ class History {
   // The clock starts again: times of earlier batches mean nothing any more.
   void BeginProcess() { timed_from_ = static_cast<int>(batches_.size()); }
   int Begin(int writer, std::vector<Operation> operations, Instant now);
-  // `synced`: the write was to be durable when it returned.
-  void End(int batch, const Result<kv::Sequence>& result, bool synced, Instant now);
+  // `synced`: the write was to be durable when it returned. `clock`: what the store's may have
+  // said during the call.
+  void End(int batch, const Result<kv::Sequence>& result, bool synced, Instant now,
+           ClockSpan clock = {});
   // Everything acknowledged up to here is on the disk.
   void NoteDurable(uint64_t sequence);
   // The store was opened again and holds history up to `last`, which took `tiling` (from Match):
@@ -86,9 +77,17 @@ class History {
   // `value`: the version then newest, or a later one.
   std::optional<std::string> CheckRead(int key, const std::optional<std::string>& value,
                                        uint64_t acknowledged_before, ClockSpan clock = {}) const;
+  // Whether `key` was ever seen to hold `value`, or could have been.
+  bool EverHeld(int key, const std::string& value) const;
+  // `batch` was to be written on the condition that nobody had written `keys` behind `since`:
+  // whether it may have been, and whether a refusal had a reason.
+  std::optional<std::string> CheckCondition(int batch, uint64_t since,
+                                            std::span<const int> keys) const;
+  bool MayBeRefused(int batch, uint64_t since, std::span<const int> keys) const;
 
   int keys() const { return static_cast<int>(names_.size()); }
   const std::string& name(int key) const { return names_[static_cast<size_t>(key)]; }
+  std::optional<int> KeyNamed(std::string_view name) const;
   bool any_unknown() const { return !open_.empty(); }
   size_t batches() const { return batches_.size(); }
   kv::WriteBatch Encode(int batch) const;
@@ -102,6 +101,7 @@ class History {
     uint64_t first = 0;  // Known once present.
     Instant begin{};
     Instant end = Instant::Never();
+    ClockSpan clock{.end_ms = UINT64_MAX};  // When its merges were folded.
 
     uint64_t count() const { return operations.size(); }
     uint64_t last() const { return first + count() - 1; }
@@ -109,8 +109,11 @@ class History {
   struct Version {
     uint64_t sequence;
     const Operation* operation;
+    int batch;
   };
   struct Search;
+  // What a key may hold, by which of the unknown batches have been taken by then.
+  using Possible = std::map<uint32_t, KeyStates>;
 
   const Batch& At(int batch) const { return batches_[static_cast<size_t>(batch)]; }
   void Place(int batch, uint64_t first);
@@ -119,7 +122,11 @@ class History {
   bool MayStandAt(int batch, uint64_t first) const;
   void Tile(Search& search, uint64_t at) const;
   std::optional<std::string> Compare(const Search& search) const;
-  const Operation* StateOf(int key, uint64_t last) const;
+  // What `key` holds at `last`, if `tiles` are its versions in the gaps.
+  KeyStates StatesOf(int key, uint64_t last, std::span<const Version> tiles) const;
+  std::vector<int> OpenOn(int key) const;
+  void Take(Possible& possible, const Version& version) const;
+  void Spread(Possible& possible, int key, std::span<const int> unknown) const;
 
   std::vector<std::string> names_;  // In byte order.
   std::deque<Batch> batches_;       // Pointers into it stay valid.

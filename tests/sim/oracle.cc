@@ -87,7 +87,59 @@ std::optional<std::string> CheckAllReads(const kv::Store& store, const kv::Snaps
   return CheckPart(store, snapshot, history, contents, rng);
 }
 
-Verdict CheckStore(const kv::Store& store, const History& history, uint64_t least, Rng& rng) {
+Result<uint64_t> ClockOf(const kv::Snapshot& snapshot, const StoreClock& clock,
+                         const StoreClock::Mark& mark) {
+  const ClockSpan span = clock.Since(mark);
+  const uint64_t now_ms = snapshot.now_ms();
+  // Nobody asks for the time where nothing ever expired; if something has, this shows it.
+  if (now_ms == 0) return span.begin_ms;
+  if (now_ms >= span.begin_ms && now_ms <= span.end_ms) return now_ms;
+  return Internal("the store's clock says " + std::to_string(now_ms) + ", the world " +
+                  std::to_string(span.begin_ms) + " to " + std::to_string(span.end_ms));
+}
+
+Verdict LookAt(const kv::Store& store, StoreClock& clock) {
+  Verdict verdict;
+  verdict.last = ToNumber(store.Stats().sequence);
+  const StoreClock::Mark mark = clock.Begin();
+  const kv::Snapshot snapshot = store.TakeSnapshot();
+  const auto now_ms = ClockOf(snapshot, clock, mark);
+  if (!now_ms.ok()) {
+    verdict.complaint = now_ms.status().ToString();
+    return verdict;
+  }
+  verdict.now_ms = *now_ms;
+  auto contents = ReadAll(store, kv::ScanOrder::kForward, &snapshot);
+  if (!contents.ok()) {
+    verdict.complaint = "the scan failed: " + contents.status().ToString();
+    verdict.refused = true;
+    return verdict;
+  }
+  clock.NoteShown(snapshot.now_ms());
+  verdict.contents = *std::move(contents);
+  for (const auto& [key, value] : verdict.contents) {
+    const auto read = store.Get(key, {.snapshot = &snapshot});
+    if (!read.ok() || !*read) continue;
+    if (const auto until = (*read)->expires_at_ms()) verdict.expiring[key] = *until;
+  }
+  return verdict;
+}
+
+std::optional<std::string> DiffersBesidesExpiry(const Verdict& before, const Verdict& now) {
+  const auto gone = [](const Verdict& verdict, const std::string& key, uint64_t by_ms) {
+    const auto expires = verdict.expiring.find(key);
+    return expires != verdict.expiring.end() && expires->second <= by_ms;
+  };
+  Pairs expected = before.contents;
+  std::erase_if(expected, [&](const auto& pair) { return gone(before, pair.first, now.now_ms); });
+  Pairs found = now.contents;
+  std::erase_if(found, [&](const auto& pair) { return gone(now, pair.first, before.now_ms); });
+  if (found == expected) return std::nullopt;
+  return "the contents have changed";
+}
+
+Verdict CheckStore(const kv::Store& store, const History& history, uint64_t least,
+                   StoreClock& clock, Rng& rng) {
   Verdict verdict;
   verdict.last = ToNumber(store.Stats().sequence);
   if (verdict.last < least) {
@@ -96,27 +148,21 @@ Verdict CheckStore(const kv::Store& store, const History& history, uint64_t leas
                         std::to_string(verdict.last);
     return verdict;
   }
-  const kv::Snapshot snapshot = store.TakeSnapshot();
-  auto contents = ReadAll(store, kv::ScanOrder::kForward, &snapshot);
-  if (!contents.ok()) {
-    verdict.complaint = "the scan failed: " + contents.status().ToString();
-    verdict.refused = true;
-    return verdict;
-  }
-  verdict.contents = *std::move(contents);
-  History::Matched matched = history.Match(verdict.last, verdict.contents, snapshot.now_ms());
+  verdict = LookAt(store, clock);
+  if (verdict.complaint) return verdict;
+  History::Matched matched = history.Match(verdict.last, verdict.contents, verdict.now_ms);
   verdict.tiling = std::move(matched.tiling);
   verdict.complaint = std::move(matched.complaint);
-  if (!verdict.complaint) {
-    verdict.complaint = CheckAllReads(store, snapshot, history, verdict.contents, rng);
-    verdict.refused =
-        verdict.complaint && verdict.complaint->find(" failed: ") != std::string::npos;
-  }
   if (verdict.complaint) return verdict;
-  for (const auto& [key, value] : verdict.contents) {
-    const auto read = store.Get(key, {.snapshot = &snapshot});
-    if (read.ok() && *read && (*read)->expires_at_ms()) verdict.expiring.insert(key);
-  }
+  const kv::Snapshot snapshot = store.TakeSnapshot();
+  // What has expired since the look is gone from this one.
+  Pairs contents = verdict.contents;
+  std::erase_if(contents, [&](const auto& pair) {
+    const auto expires = verdict.expiring.find(pair.first);
+    return expires != verdict.expiring.end() && expires->second <= snapshot.now_ms();
+  });
+  verdict.complaint = CheckAllReads(store, snapshot, history, contents, rng);
+  verdict.refused = verdict.complaint && verdict.complaint->find(" failed: ") != std::string::npos;
   return verdict;
 }
 

@@ -122,6 +122,8 @@ Plan Plan::Draw(uint64_t seed, const Limits& limits) {
   Rng world(io::SimRandom::SeedFor(seed, "world"));
   Rng faults(io::SimRandom::SeedFor(seed, "faults"));
   Rng kinds(io::SimRandom::SeedFor(seed, "kinds"));
+  Rng merges(io::SimRandom::SeedFor(seed, "merges"));
+  Rng conditions(io::SimRandom::SeedFor(seed, "conditions"));
   Plan plan;
   plan.seed = seed;
   plan.kind = seed % 3 != 0   ? RunKind::kCrash
@@ -140,6 +142,11 @@ Plan Plan::Draw(uint64_t seed, const Limits& limits) {
   plan.long_pause_one_in = static_cast<uint32_t>(shape.Between(8, 40));
 
   if (kinds.OneIn(2)) plan.expiring_one_in = static_cast<uint32_t>(kinds.Between(2, 8));
+  if (merges.OneIn(2)) plan.merge_one_in = static_cast<uint32_t>(merges.Between(2, 6));
+  if (conditions.OneIn(3)) {
+    plan.conditional_one_in = static_cast<uint32_t>(conditions.Between(2, 6));
+  }
+  plan.wall_jumps = plan.expiring_one_in > 0 && kinds.OneIn(2);
 
   plan.world.scheduler.switch_one_in = static_cast<uint32_t>(world.Between(1, 6));
   plan.world.scheduler.spurious_wake_one_in = world.OneIn(8) ? 20 : 0;
@@ -170,6 +177,11 @@ std::string Plan::Describe() const {
                      std::to_string(options.level0_trigger);
   if (world.files.region_support == io::RegionSupport::kRefused) text += ", private ring";
   if (expiring_one_in > 0) text += ", 1 value in " + std::to_string(expiring_one_in) + " expires";
+  if (wall_jumps) text += ", the wall clock jumps";
+  if (merge_one_in > 0) text += ", 1 operation in " + std::to_string(merge_one_in) + " merges";
+  if (conditional_one_in > 0) {
+    text += ", 1 write in " + std::to_string(conditional_one_in) + " has a condition";
+  }
   for (const io::FaultRule& fault : faults) {
     text += "; fault " + std::to_string(static_cast<int>(fault.fault)) + " at " +
             std::string(io::FileCallName(fault.call)) + " of '" + fault.path_contains + "' after " +

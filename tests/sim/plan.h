@@ -45,9 +45,12 @@ struct Plan {
   uint32_t large_one_in = 0;   // Values past a quarter of the ring; 0: none.
   uint32_t medium_one_in = 4;  // Values of up to 1.5 KiB.
   uint32_t long_pause_one_in = 30;
-  uint32_t expiring_one_in = 0;  // Of the values; 0: none.
-  int draws = 2;                 // Damaged disks per crash point of the disk.
-  uint32_t again_one_in = 16;    // Recoveries that are themselves crashed, at depth 2.
+  uint32_t expiring_one_in = 0;     // Of the values; 0: none.
+  uint32_t merge_one_in = 0;        // Of the operations; 0: none.
+  uint32_t conditional_one_in = 0;  // Of the writes; 0: none.
+  bool wall_jumps = false;          // The wall clock does, while the store is open.
+  int draws = 2;                    // Damaged disks per crash point of the disk.
+  uint32_t again_one_in = 16;       // Recoveries that are themselves crashed, at depth 2.
 
   std::vector<io::FaultRule> faults;
   bool lies = false;                       // One of them is a sync that lies.

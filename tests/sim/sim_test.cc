@@ -10,6 +10,7 @@
 #include "tests/sim/campaign.h"
 #include "tests/sim/history.h"
 #include "tests/sim/plan.h"
+#include "tests/sim/wall_watch.h"
 
 namespace aidb::sim {
 namespace {
@@ -76,6 +77,12 @@ class HistoryTest : public testing::Test {
                    std::optional<uint64_t> expires_at_ms = std::nullopt) {
     const int batch = history_.Begin(
         0, {{.key = key, .value = std::move(value), .expires_at_ms = expires_at_ms}}, Instant{});
+    history_.End(batch, kv::Sequence{sequence}, false, Instant{});
+  }
+
+  void Merge(int key, kv::MergeOperator op, std::string operand, uint64_t sequence) {
+    const int batch =
+        history_.Begin(0, {{.key = key, .value = std::move(operand), .merge = op}}, Instant{});
     history_.End(batch, kv::Sequence{sequence}, false, Instant{});
   }
 
@@ -147,6 +154,80 @@ TEST_F(HistoryTest, KnowsWhatHasExpired) {
   EXPECT_FALSE(history_.CheckRead(1, "new", 2, {99, 100}));
   EXPECT_FALSE(history_.CheckRead(1, std::nullopt, 2, {99, 100}));
   EXPECT_TRUE(history_.CheckRead(1, "new", 2, {100, 100}));
+}
+
+TEST_F(HistoryTest, FoldsMergesInTheOrderOfTheirSequences) {
+  Acknowledge(1, "5", 1);
+  Merge(1, kv::MergeOperator::kAddI64, "7", 2);
+  Merge(1, kv::MergeOperator::kAppend, "x", 3);
+  EXPECT_FALSE(history_.Match(1, {{history_.name(1), "5"}}).complaint);
+  EXPECT_FALSE(history_.Match(2, {{history_.name(1), "12"}}).complaint);
+  EXPECT_FALSE(history_.Match(3, {{history_.name(1), "12x"}}).complaint);
+  EXPECT_TRUE(history_.Match(3, {{history_.name(1), "x"}}).complaint);
+  EXPECT_TRUE(history_.Match(3, {{history_.name(1), "5x"}}).complaint) << "one was lost";
+  Merge(1, kv::MergeOperator::kMax, "9", 4);
+  Merge(1, kv::MergeOperator::kMin, "0", 5);
+  EXPECT_FALSE(history_.Match(4, {{history_.name(1), "9"}}).complaint);
+  EXPECT_FALSE(history_.Match(5, {{history_.name(1), "0"}}).complaint);
+}
+
+TEST_F(HistoryTest, LetsAMergeBuildOnAnUnknownOne) {
+  Acknowledge(1, "1", 1);
+  history_.Begin(1, {{.key = 1, .value = "20", .merge = kv::MergeOperator::kAddI64}}, Instant{});
+  EXPECT_FALSE(history_.CheckRead(1, "1", 1));
+  EXPECT_FALSE(history_.CheckRead(1, "21", 1));
+  Merge(1, kv::MergeOperator::kAddI64, "300", 3);  // So the unknown one stands at 2.
+  EXPECT_FALSE(history_.Match(3, {{history_.name(1), "321"}}).complaint);
+  EXPECT_TRUE(history_.Match(3, {{history_.name(1), "301"}}).complaint);
+  EXPECT_FALSE(history_.CheckRead(1, "321", 3));
+  EXPECT_TRUE(history_.CheckRead(1, "21", 3));
+  EXPECT_TRUE(history_.EverHeld(1, "21"));
+  EXPECT_FALSE(history_.EverHeld(1, "320"));
+}
+
+TEST_F(HistoryTest, LetsAMergeJudgeExpiryByAnyClockOfItsCall) {
+  Acknowledge(1, "old,", 1, 100);
+  const auto merge = [&](ClockSpan clock) {
+    History history = history_;
+    const int batch = history.Begin(
+        0, {{.key = 1, .value = "new", .merge = kv::MergeOperator::kAppend}}, Instant{});
+    history.End(batch, kv::Sequence{2}, false, Instant{}, clock);
+    const bool anew = !history.Match(2, {{history.name(1), "new"}}, 99).complaint;
+    const bool built = !history.Match(2, {{history.name(1), "old,new"}}, 99).complaint;
+    return std::string(anew ? "anew " : "") + (built ? "built" : "");
+  };
+  EXPECT_EQ(merge({98, 99}), "built");
+  EXPECT_EQ(merge({99, 100}), "anew built");
+  EXPECT_EQ(merge({100, 101}), "anew ");
+}
+
+TEST_F(HistoryTest, RefusesAConditionThatDidNotHold) {
+  Acknowledge(1, "a", 1);
+  Acknowledge(1, "b", 2);
+  Acknowledge(2, "c", 3);
+  const int keys[] = {1};
+  EXPECT_TRUE(history_.CheckCondition(2, 1, keys)) << "key 1 was written at 2";
+  EXPECT_FALSE(history_.CheckCondition(2, 2, keys));
+  EXPECT_TRUE(history_.MayBeRefused(2, 1, keys));
+  EXPECT_FALSE(history_.MayBeRefused(2, 2, keys));
+}
+
+TEST(WallWatch, KnowsWhatTheStoresClockMaySay) {
+  io::SimWorld world(1);
+  WallWatch wall(world.clock(), {.at_ms = 1'000, .highest_ms = 5'000},
+                 std::chrono::milliseconds(0));
+  const auto begin = wall.Begin();
+  EXPECT_EQ(wall.Since(begin).begin_ms, 1'000u);
+  EXPECT_EQ(wall.Since(begin).end_ms, 5'000u) << "an earlier life may have seen it";
+  wall.Jump(std::chrono::milliseconds(9'000));
+  wall.Jump(std::chrono::milliseconds(-9'500));
+  EXPECT_EQ(wall.Since(begin).begin_ms, 500u);
+  EXPECT_EQ(wall.Since(begin).end_ms, 10'000u);
+  StoreClock store(wall);
+  store.NoteShown(7'000);
+  EXPECT_EQ(store.Since(store.Begin()).begin_ms, 7'000u) << "it never runs backwards";
+  store.NoteOpen(false);
+  EXPECT_EQ(store.Since(store.Begin()).begin_ms, 500u);
 }
 
 TEST_F(HistoryTest, KnowsWhenARelaxedWriteMustBeOnTheDisk) {

@@ -2,8 +2,6 @@
 
 #include <algorithm>
 
-#include "aidb/lsm/open.h"
-
 #include "tests/sim/oracle.h"
 
 namespace aidb::sim {
@@ -14,7 +12,7 @@ using std::chrono::milliseconds;
 
 constexpr Duration kResumeWithin = std::chrono::seconds(20);
 constexpr uint64_t kCompactedOneIn = 3;      // Lives.
-constexpr uint64_t kCheckpointedOneIn = 6;   // Likewise.
+constexpr uint64_t kCheckpointedOneIn = 4;   // Likewise.
 constexpr uint64_t kLargeBytes = 17 * 1024;  // Past a quarter of the ring of 64 KiB.
 
 }  // namespace
@@ -46,7 +44,7 @@ bool Workload::TakeStock(kv::Store& store, Rng& rng) {
   const bool private_ring = plan_.world.files.region_support == io::RegionSupport::kRefused;
   const uint64_t least =
       private_ring && sync_failed_ ? history_.durable() : history_.acknowledged();
-  Verdict verdict = CheckStore(store, history_, least, rng);
+  Verdict verdict = CheckStore(store, history_, least, clock_, rng);
   if (verdict.complaint) {
     // A failing disk may refuse a read; it may not change the answer.
     if (Healthy() || !verdict.refused) {
@@ -74,34 +72,20 @@ bool Workload::LiveOnce(int life) {
     }
     return false;
   }
+  clock_.NoteOpen(std::exchange(closed_, false));
   if (life > 0 && !TakeStock(*opened->store, rng)) return false;
+  for (Copy& copy : copies_) copy.unknown = copy.unknown || !copy.shown;
   unwatched_since_ = Instant::Never();
   if (life == 0 && plan_.capacity_bytes) world_.files().set_capacity(*plan_.capacity_bytes);
 
   kv::Store& store = *opened->store;
   bool stop = false;
   std::vector<std::unique_ptr<io::Task>> readers;
-  std::vector<std::unique_ptr<io::Task>> writers;
-  const auto stream = [&](const char* who, int i) {
-    return Rng(io::SimRandom::SeedFor(plan_.seed, who + std::to_string(life * 100 + i)));
-  };
   for (int r = 0; r < plan_.readers; ++r) {
     readers.push_back(world_.env().executor.Start(
-        "reader", [&, r] { ReaderMain(store, stop, stream("reader", r)); }));
+        "reader", [&, r] { ReaderMain(store, stop, Stream("reader", life, r)); }));
   }
-  if (Rng hand = stream("compactor", 0); hand.OneIn(kCompactedOneIn)) {
-    writers.push_back(world_.env().executor.Start(
-        "compactor", [&, hand] { CompactMain(*opened->compactor, hand); }));
-  }
-  if (Rng copies = stream("checkpointer", 0); copies.OneIn(kCheckpointedOneIn)) {
-    writers.push_back(world_.env().executor.Start(
-        "checkpointer", [&, copies] { CheckpointMain(*opened->checkpointer, life, copies); }));
-  }
-  const int share = std::max(1, plan_.batches / (plan_.lives * plan_.processes) / plan_.writers);
-  for (int w = 0; w < plan_.writers; ++w) {
-    writers.push_back(world_.env().executor.Start(
-        "writer", [&, w] { WriterMain(store, w, share, stream("writer", w)); }));
-  }
+  std::vector<std::unique_ptr<io::Task>> others = StartOthers(*opened, life);
   for (uint64_t i = rng.Below(4); i > 0; --i) Disturb(store, rng);
   const bool close_early = rng.OneIn(6);
   if (close_early) {
@@ -111,14 +95,44 @@ bool Workload::LiveOnce(int life) {
     const Status status = store.Close();
     Expect(status, "Close");
     if (status.ok()) history_.NoteDurable(acknowledged);
+    closed_ = status.ok() && Healthy();
   }
-  for (auto& writer : writers) writer->Join();
+  for (auto& other : others) other->Join();
   stop = true;
   for (auto& reader : readers) reader->Join();
+  CheckConditions();
   counts_.flushes += store.Stats().flushes;
   counts_.compactions += store.Stats().compactions;
   End(std::move(opened->store), close_early, rng);
   return !complaint_;
+}
+
+Rng Workload::Stream(std::string_view who, int life, int i) const {
+  return Rng(io::SimRandom::SeedFor(plan_.seed, std::string(who) + std::to_string(life * 100 + i)));
+}
+
+std::vector<std::unique_ptr<io::Task>> Workload::StartOthers(lsm::OpenedStore& opened, int life) {
+  std::vector<std::unique_ptr<io::Task>> others;
+  const auto start = [&](std::string_view name, std::function<void()> body) {
+    others.push_back(world_.env().executor.Start(name, std::move(body)));
+  };
+  if (Rng hand = Stream("compactor", life, 0); hand.OneIn(kCompactedOneIn)) {
+    start("compactor", [this, &opened, hand] { CompactMain(*opened.compactor, hand); });
+  }
+  if (Rng copies = Stream("checkpointer", life, 0); copies.OneIn(kCheckpointedOneIn)) {
+    start("checkpointer",
+          [this, &opened, life, copies] { CheckpointMain(*opened.checkpointer, life, copies); });
+  }
+  if (plan_.wall_jumps) {
+    start("clock", [this, life] { ClockMain(Stream("clock", life, 0)); });
+  }
+  const int share = std::max(1, plan_.batches / (plan_.lives * plan_.processes) / plan_.writers);
+  for (int w = 0; w < plan_.writers; ++w) {
+    start("writer", [this, &opened, w, share, life] {
+      WriterMain(opened, w, share, Stream("writer", life, w));
+    });
+  }
+  return others;
 }
 
 void Workload::End(std::unique_ptr<kv::Store> store, bool closed, Rng& rng) {
@@ -133,6 +147,7 @@ void Workload::End(std::unique_ptr<kv::Store> store, bool closed, Rng& rng) {
   const Status status = store->Close();
   Expect(status, "Close");
   if (status.ok()) history_.NoteDurable(acknowledged);
+  closed_ = status.ok() && Healthy();
   if (store->Get(history_.name(0), {}).ok()) Complain("a closed store answers a Get");
 }
 
@@ -145,37 +160,47 @@ void Workload::Disturb(kv::Store& store, Rng& rng) {
   if (status.ok()) history_.NoteDurable(acknowledged);
 }
 
-// Somewhere in a life, a range or all.
+// Somewhere in a life, a range or all; often again, while snapshots of the first time live.
 void Workload::CompactMain(kv::RangeCompactor& compactor, Rng rng) {
-  world_.env().clock.SleepFor(milliseconds(rng.Below(60)));
-  kv::ScanRange range;
   const auto key = [&] {
     return history_.name(static_cast<int>(rng.Below(static_cast<uint64_t>(history_.keys()))));
   };
-  if (rng.OneIn(2)) range.lower = key();
-  if (rng.OneIn(3)) range.upper = key();
-  Expect(compactor.Compact(range), "Compact");
+  uint64_t times = 1;
+  do {
+    world_.env().clock.SleepFor(milliseconds(rng.Below(60)));
+    kv::ScanRange range;
+    if (rng.OneIn(2)) range.lower = key();
+    if (rng.OneIn(3)) range.upper = key();
+    Expect(compactor.Compact(range), "Compact");
+    if (times == 1 && rng.OneIn(2)) times = rng.Between(2, 6);
+  } while (--times > 0 && !complaint_ && !closing_);
 }
 
 // Somewhere in a life; and what it made is opened as a store of its own.
 void Workload::CheckpointMain(kv::Checkpointer& checkpointer, int life, Rng rng) {
   world_.env().clock.SleepFor(milliseconds(rng.Below(60)));
-  const std::string path = "copy" + std::to_string(life);
-  const uint64_t before = history_.acknowledged();
-  const Status status = checkpointer.Checkpoint(path);
+  const size_t at = copies_.size();
+  copies_.push_back({.path = "copy" + std::to_string(life), .least = history_.acknowledged()});
+  const Status status = checkpointer.Checkpoint(copies_[at].path);
   if (!status.ok()) return Expect(status, "Checkpoint");
-  kv::Options options = plan_.options;
-  options.mode = kv::StoreMode::kMustExist;
-  auto opened = lsm::OpenStore(world_.env(), path, options);
-  if (!opened.ok()) return Expect(opened.status(), "Open of a checkpoint");
-  const uint64_t sequence = ToNumber(opened->store->Stats().sequence);
-  if (sequence < before) Complain("a checkpoint lacks what was acknowledged before it");
-  const kv::Snapshot snapshot = opened->store->TakeSnapshot();
-  const auto read = ReadAll(*opened->store, kv::ScanOrder::kForward, &snapshot);
-  if (!read.ok()) return Expect(read.status(), "Scan of a checkpoint");
-  const auto matched = history_.Match(sequence, *read, snapshot.now_ms());
-  if (matched.complaint) Complain("a checkpoint: " + *matched.complaint);
-  Expect(opened->store->Close(), "Close of a checkpoint");
+  copies_[at].finished = true;
+  Verdict shown = CheckCopy(world_.env(), plan_.options, copies_[at], history_, wall_, rng);
+  if (!shown.complaint) {
+    copies_[at].shown = std::move(shown);
+  } else if (Healthy() || !shown.refused) {
+    Complain(*shown.complaint);
+  }
+}
+
+// Now and then the wall clock is set: a little, or wildly, and mostly back again.
+void Workload::ClockMain(Rng rng) {
+  for (uint64_t i = rng.Between(1, 4); i > 0; --i) {
+    world_.env().clock.SleepFor(milliseconds(rng.Below(rng.OneIn(3) ? 3'000 : 100)));
+    constexpr uint64_t kYearMs = uint64_t{365} * 24 * 60 * 60 * 1000;
+    const uint64_t far_ms = rng.OneIn(12) ? kYearMs : rng.OneIn(2) ? 5'000 : 50;
+    const auto by = milliseconds(rng.Between(1, far_ms));
+    wall_.Jump(rng.OneIn(3) ? by : -by);
+  }
 }
 
 std::vector<Operation> Workload::DrawBatch(Rng& rng, int writer) {
@@ -184,21 +209,37 @@ std::vector<Operation> Workload::DrawBatch(Rng& rng, int writer) {
   for (uint64_t i = 0; i < count; ++i) {
     Operation operation{.key = static_cast<int>(rng.Below(static_cast<uint64_t>(plan_.keys)))};
     if (!rng.OneIn(4)) {
-      uint64_t size = rng.Below(40);
-      if (rng.OneIn(plan_.medium_one_in)) size = rng.Below(1'500);
-      if (plan_.large_one_in > 0 && rng.OneIn(plan_.large_one_in)) size += kLargeBytes;
-      std::string value = std::to_string(writer) + "." + std::to_string(++tokens_) + ":";
-      // Compressible here and there.
-      value.resize(value.size() + size, static_cast<char>('a' + tokens_ % 26));
-      for (size_t at = value.size() - size; at < value.size(); at += 3) {
-        value[at] = static_cast<char>(rng.Next());
-      }
-      operation.value = std::move(value);
+      operation.value = DrawValue(rng, writer);
       operation.expires_at_ms = DrawExpiry();
     }
+    if (plan_.merge_one_in > 0) DrawMerge(operation, writer);
     operations.push_back(std::move(operation));
   }
   return operations;
+}
+
+std::string Workload::DrawValue(Rng& rng, int writer) {
+  uint64_t size = rng.Below(40);
+  if (rng.OneIn(plan_.medium_one_in)) size = rng.Below(1'500);
+  if (plan_.large_one_in > 0 && rng.OneIn(plan_.large_one_in)) size += kLargeBytes;
+  std::string value = std::to_string(writer) + "." + std::to_string(++tokens_) + ":";
+  // Compressible here and there.
+  value.resize(value.size() + size, static_cast<char>('a' + tokens_ % 26));
+  for (size_t at = value.size() - size; at < value.size(); at += 3) {
+    value[at] = static_cast<char>(rng.Next());
+  }
+  return value;
+}
+
+// From a stream of its own, as the expiry is.
+void Workload::DrawMerge(Operation& operation, int writer) {
+  Rng rng(io::SimRandom::SeedFor(plan_.seed, "merge " + std::to_string(++tokens_)));
+  if (!rng.OneIn(plan_.merge_one_in)) return;
+  operation.expires_at_ms.reset();
+  operation.merge = static_cast<kv::MergeOperator>(rng.Between(1, 4));
+  operation.value = operation.merge == kv::MergeOperator::kAddI64
+                        ? std::to_string(rng.Between(1, 1'000'000))
+                        : std::to_string(writer) + "." + std::to_string(tokens_) + ",";
 }
 
 // Of the value with the last token; from a stream of its own, so that other seeds stay what they
@@ -213,7 +254,7 @@ std::optional<uint64_t> Workload::DrawExpiry() {
   return now_ms + spans_ms[rng.Below(4)];
 }
 
-void Workload::WriterMain(kv::Store& store, int writer, int batches, Rng rng) {
+void Workload::WriterMain(lsm::OpenedStore& opened, int writer, int batches, Rng rng) {
   int refused = 0;
   for (int i = 0; i < batches && !complaint_; ++i) {
     if (rng.OneIn(plan_.long_pause_one_in)) {
@@ -221,19 +262,73 @@ void Workload::WriterMain(kv::Store& store, int writer, int batches, Rng rng) {
     } else if (rng.OneIn(3)) {
       world_.env().clock.SleepFor(microseconds(rng.Below(2'000)));
     }
-    const bool sync = rng.OneIn(plan_.sync_one_in);
-    const int batch = history_.Begin(writer, DrawBatch(rng, writer), Now());
-    const auto result = store.Write(history_.Encode(batch), {.sync = sync});
-    history_.End(batch, result, sync, Now());
-    if (result.ok()) continue;
-    Expect(result.status(), "Write");
+    const Status status = WriteOnce(opened, writer, rng);
+    if (status.ok()) continue;
+    Expect(status, "Write");
     ++counts_.refused_writes;
-    const StatusCode code = result.status().code();
+    const StatusCode code = status.code();
     // A store that is closed or read-only stays so.
     if (code == StatusCode::kUnavailable || ++refused > 200) return;
     world_.env().clock.SleepFor(milliseconds(rng.Between(1, 200)));
     if (code == StatusCode::kResourceExhausted && plan_.capacity_bytes) HandleFullDisk(refused);
   }
+}
+
+// A conflict is no failure.
+Status Workload::WriteOnce(lsm::OpenedStore& opened, int writer, Rng& rng) {
+  const bool sync = rng.OneIn(plan_.sync_one_in);
+  const int batch = history_.Begin(writer, DrawBatch(rng, writer), Now());
+  const auto mark = clock_.Begin();
+  const bool conditional =
+      plan_.conditional_one_in > 0 &&
+      Rng(io::SimRandom::SeedFor(plan_.seed, "condition " + std::to_string(tokens_)))
+          .OneIn(plan_.conditional_one_in);
+  const auto result = conditional ? WriteIf(opened, batch, sync)
+                                  : opened.store->Write(history_.Encode(batch), {.sync = sync});
+  history_.End(batch, result, sync, Now(), clock_.Since(mark));
+  if (!result.ok() && conditional && result.status().code() == StatusCode::kConflict) return {};
+  return result.status();
+}
+
+// On the condition that nobody has written some keys for a while.
+Result<kv::Sequence> Workload::WriteIf(lsm::OpenedStore& opened, int batch, bool sync) {
+  Rng rng(io::SimRandom::SeedFor(plan_.seed, "keys " + std::to_string(tokens_)));
+  std::vector<int> keys;
+  kv::Precondition unchanged;
+  const auto low = static_cast<int>(rng.Below(static_cast<uint64_t>(plan_.keys)));
+  if (rng.OneIn(3)) {
+    const int high = std::min(plan_.keys - 1, low + static_cast<int>(rng.Below(4)));
+    unchanged.ranges.push_back({.lower = history_.name(low), .upper = history_.name(high)});
+    for (int key = low; key < high; ++key) keys.push_back(key);
+  } else {
+    unchanged.keys.push_back(history_.name(low));
+    keys.push_back(low);
+  }
+  const kv::Snapshot snapshot = opened.store->TakeSnapshot();
+  const uint64_t since = ToNumber(snapshot.sequence());
+  unchanged.since = &snapshot;
+  if (rng.OneIn(2)) world_.env().clock.SleepFor(microseconds(rng.Below(20'000)));
+  auto result = opened.conditional->WriteIf(unchanged, history_.Encode(batch), {.sync = sync});
+  if (result.ok()) {
+    conditions_.push_back({batch, since, std::move(keys)});
+  } else if (result.status().code() == StatusCode::kConflict) {
+    ++counts_.conflicts;
+    if (!history_.MayBeRefused(batch, since, keys)) {
+      Complain("a write was refused though nobody had changed its keys: " +
+               result.status().ToString());
+    }
+  }
+  return result;
+}
+
+// Once all writers have their answers.
+void Workload::CheckConditions() {
+  for (const Condition& condition : conditions_) {
+    const auto complaint =
+        history_.CheckCondition(condition.batch, condition.since, condition.keys);
+    if (complaint) Complain(*complaint);
+  }
+  conditions_.clear();
 }
 
 // Space returns after a while; then writes must, without a restart.
@@ -261,18 +356,21 @@ void Workload::ReaderMain(kv::Store& store, const bool& stop, Rng rng) {
 void Workload::ReadOnce(kv::Store& store, Rng& rng) {
   const int key = static_cast<int>(rng.Below(static_cast<uint64_t>(history_.keys())));
   const uint64_t before = history_.acknowledged();
-  ClockSpan clock;
-  if (plan_.expiring_one_in > 0) clock.begin_ms = store.TakeSnapshot().now_ms();
+  const auto mark = clock_.Begin();
   const auto read = store.Get(history_.name(key), {});
   if (!read.ok()) return Expect(read.status(), "Get");
   const auto value = read->has_value() ? std::optional<std::string>((*read)->view()) : std::nullopt;
-  if (plan_.expiring_one_in > 0) clock.end_ms = store.TakeSnapshot().now_ms();
-  if (const auto complaint = history_.CheckRead(key, value, before, clock)) Complain(*complaint);
+  if (const auto complaint = history_.CheckRead(key, value, before, clock_.Since(mark))) {
+    Complain(*complaint);
+  }
 }
 
 // What a snapshot shows is history up to its sequence, now and later.
 void Workload::ReadSnapshot(kv::Store& store, Rng& rng) {
+  const auto mark = clock_.Begin();
   const kv::Snapshot snapshot = store.TakeSnapshot();
+  const auto now_ms = ClockOf(snapshot, clock_, mark);
+  if (!now_ms.ok()) return Complain(now_ms.status().ToString());
   Pairs first;
   for (int round = 0; round < 2 && !complaint_; ++round) {
     const auto order = rng.OneIn(2) ? kv::ScanOrder::kForward : kv::ScanOrder::kReverse;
@@ -281,7 +379,8 @@ void Workload::ReadSnapshot(kv::Store& store, Rng& rng) {
     ++counts_.scans;
     if (round == 0) {
       first = *read;
-      const auto matched = history_.Match(ToNumber(snapshot.sequence()), first, snapshot.now_ms());
+      clock_.NoteShown(snapshot.now_ms());
+      const auto matched = history_.Match(ToNumber(snapshot.sequence()), first, *now_ms);
       if (matched.complaint) return Complain("a snapshot: " + *matched.complaint);
       world_.env().clock.SleepFor(milliseconds(rng.Below(rng.OneIn(4) ? 2'000 : 50)));
     } else if (*read != first) {

@@ -10,12 +10,14 @@
 #include <vector>
 
 #include "aidb/io/sim/world.h"
-#include "aidb/kv/checkpointer.h"
 #include "aidb/kv/range_compactor.h"
 #include "aidb/kv/store.h"
+#include "aidb/lsm/open.h"
 
+#include "tests/sim/copies.h"
 #include "tests/sim/history.h"
 #include "tests/sim/plan.h"
+#include "tests/sim/wall_watch.h"
 
 namespace aidb::sim {
 
@@ -26,17 +28,21 @@ struct WorkCounts {
   uint64_t compactions = 0;
   uint64_t scans = 0;
   uint64_t refused_writes = 0;
+  uint64_t conflicts = 0;
 };
 
 // Thread safety: none; its fibers share it.
 // Lifetime: borrows all that it is given.
 class Workload {
  public:
-  // `sync_failed`: in a process before this one.
-  Workload(io::SimWorld& world, const Plan& plan, History& history, int process, bool sync_failed)
+  // `copies` are those that processes before this one made; `sync_failed`: in one of them.
+  Workload(io::SimWorld& world, WallWatch& wall, const Plan& plan, History& history,
+           std::vector<Copy>& copies, int process, bool sync_failed)
       : world_(world),
+        wall_(wall),
         plan_(plan),
         history_(history),
+        copies_(copies),
         process_(process),
         sync_failed_(sync_failed),
         tokens_(static_cast<uint64_t>(process) * 1'000'000) {}
@@ -56,9 +62,16 @@ class Workload {
   bool LiveOnce(int life);
   // After Open: what was unknown is known now.
   bool TakeStock(kv::Store& store, Rng& rng);
-  void WriterMain(kv::Store& store, int writer, int batches, Rng rng);
+  void WriterMain(lsm::OpenedStore& opened, int writer, int batches, Rng rng);
+  // One write; on a condition, if `rng` says so.
+  Status WriteOnce(lsm::OpenedStore& opened, int writer, Rng& rng);
+  Result<kv::Sequence> WriteIf(lsm::OpenedStore& opened, int batch, bool sync);
   std::vector<Operation> DrawBatch(Rng& rng, int writer);
+  std::string DrawValue(Rng& rng, int writer);
   std::optional<uint64_t> DrawExpiry();
+  // Makes it a merge, if it is to be one.
+  void DrawMerge(Operation& operation, int writer);
+  void CheckConditions();
   void HandleFullDisk(int refused);
   void ReaderMain(kv::Store& store, const bool& stop, Rng rng);
   void ReadOnce(kv::Store& store, Rng& rng);
@@ -66,19 +79,34 @@ class Workload {
   void Disturb(kv::Store& store, Rng& rng);
   void CompactMain(kv::RangeCompactor& compactor, Rng rng);
   void CheckpointMain(kv::Checkpointer& checkpointer, int life, Rng rng);
+  void ClockMain(Rng rng);
+  std::vector<std::unique_ptr<io::Task>> StartOthers(lsm::OpenedStore& opened, int life);
+  Rng Stream(std::string_view who, int life, int i) const;
   void End(std::unique_ptr<kv::Store> store, bool writers_done, Rng& rng);
   // Whether an error may be: always with faults, never without but for a store that closes.
   void Expect(const Status& status, std::string_view call);
 
+  // A write that went through on a condition.
+  struct Condition {
+    int batch;
+    uint64_t since;
+    std::vector<int> keys;
+  };
+
   io::SimWorld& world_;
+  WallWatch& wall_;
+  StoreClock clock_{wall_};
   const Plan& plan_;
   History& history_;
+  std::vector<Copy>& copies_;
+  std::vector<Condition> conditions_;  // Of this life.
   const int process_;
   bool sync_failed_;  // In a life that has ended.
   uint64_t tokens_;   // Makes every value another.
   std::optional<std::string> complaint_;
   WorkCounts counts_;
   bool closing_ = false;
+  bool closed_ = false;  // The last life, in order, on a healthy disk.
   Instant unwatched_since_{0};
   Instant space_since_ = Instant::Never();
 };

@@ -28,6 +28,10 @@ int64_t SimClock::WallMillis() const {
   return millis;
 }
 
+int64_t SimClock::PeekWallMillis() const {
+  return scheduler_.PeekNow().ns / 1'000'000 + wall_offset_ms_;
+}
+
 std::unique_ptr<Task> SimExecutor::Start(std::string_view name, std::function<void()> body) {
   return std::make_unique<SimTask>(scheduler_, scheduler_.Start(name, std::move(body)));
 }

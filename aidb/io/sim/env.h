@@ -27,6 +27,7 @@ class SimClock final : public Clock {
 
   Instant Now() const override { return scheduler_.Now(); }
   int64_t WallMillis() const override;
+  int64_t PeekWallMillis() const;  // For oracles: without a choice, a creep or a trace.
   void SleepFor(Duration duration) override { scheduler_.SleepFor(duration); }
 
   // The wall clock jumps, in either direction; Now does not notice.
