@@ -8,6 +8,7 @@
 #include "aidb/base/bytes.h"
 #include "aidb/base/crc32c.h"
 #include "aidb/base/random.h"
+#include "aidb/kv/write_batch.h"
 #include "aidb/lsm/golden_file.h"
 #include "aidb/lsm/log_reference_reader.h"
 
@@ -412,6 +413,27 @@ TEST(LogFraming, WritesTheGoldenFileBitForBit) {
   const std::string log = GoldenLog();
   EXPECT_TRUE(Golden("log_v1.log", log) == log) << "docs/formats/log.md and the format differ";
   EXPECT_EQ(reference::ReadAll(log, kFile, kLogRecordBytesMax).size(), 6u);
+}
+
+TEST(LogFraming, WritesTheGoldenFileWithExpiryBitForBit) {
+  constexpr uint64_t kInstant = 1'700'000'000'000;
+  kv::WriteBatch batch;
+  batch.Put("plain", "stays");
+  batch.Put("expiring", "goes", kInstant);
+  TestLog log;
+  log.AddControl(ControlKind::kOpen, {.first_id = RecordId{1}});
+  const uint64_t record = log.Add(batch.operations(), batch.count());
+  log.AddControl(ControlKind::kClose, {}, 40);
+  ASSERT_TRUE(Golden("log_v1_expiry.log", log.bytes()) == log.bytes())
+      << "docs/formats/log.md and the format differ";
+  const Parsed parsed = log.ParseAt(record);
+  ASSERT_EQ(parsed.kind, ParseKind::kRecord);
+  kv::WriteBatch::Reader reader(parsed.payload);
+  ASSERT_TRUE(reader.Next().ok());
+  const auto operation = reader.Next();
+  ASSERT_TRUE(operation.ok() && operation->has_value());
+  EXPECT_EQ((*operation)->kind, kv::OpKind::kPutExpiring);
+  EXPECT_EQ((*operation)->expires_at_ms, kInstant);
 }
 
 }  // namespace

@@ -563,5 +563,24 @@ TEST(Manifest, WritesTheGoldenFileBitForBit) {
       << "docs/formats/manifest.md and the format differ";
 }
 
+// A store with a value that expires: its edits carry the clock.
+TEST(Manifest, WritesTheGoldenFileWithExpiryBitForBit) {
+  constexpr int64_t kClockMs = 1'700'000'000'000;
+  Store store;
+  store.AppendTable();
+  VersionEdit edit;
+  edit.last_sequence = Sequence{9};
+  edit.log_floor = 1;
+  edit.clock_ms_max = kClockMs;
+  ASSERT_TRUE(store.manifest->Append(edit).ok());
+  edit = {};
+  edit.clock_ms_max = kClockMs + 1;
+  ASSERT_TRUE(store.manifest->Append(edit).ok());
+  const std::string content = store.files.Content(store.path());
+  EXPECT_TRUE(Golden("manifest_v1_expiry", content) == content)
+      << "docs/formats/manifest.md and the format differ";
+  EXPECT_EQ(store.manifest->state().clock_ms_max, kClockMs + 1);
+}
+
 }  // namespace
 }  // namespace aidb::lsm
