@@ -14,6 +14,7 @@
 #include "aidb/lsm/engine.h"
 #include "aidb/lsm/merging_cursor.h"
 #include "aidb/lsm/record.h"
+#include "aidb/lsm/repair_command.h"
 
 namespace aidb::lsm {
 namespace {
@@ -240,7 +241,8 @@ Status Engine::CheckTablesPresent(const ManifestState& manifest) const {
       return Corruption(io::JoinPath(directory_, TableName(number)) +
                         ": is missing; the manifest names it with keys from '" +
                         table.facts.first_key + "' to '" + table.facts.last_key +
-                        "'. Restore the file from a copy");
+                        "'. Restore the file from a copy, or save the rest" +
+                        RepairCommand(directory_));
     }
   }
   return {};

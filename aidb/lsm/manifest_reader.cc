@@ -11,6 +11,7 @@
 #include "aidb/base/escape.h"
 #include "aidb/io/transfer.h"
 #include "aidb/lsm/manifest.h"
+#include "aidb/lsm/repair_command.h"
 
 namespace aidb::lsm {
 namespace {
@@ -23,7 +24,7 @@ constexpr uint64_t kCurrentBytesMax = 4096;
 
 // What an operator is told in the end.
 std::string NextCommand(std::string_view directory) {
-  return "; nothing was changed; run: aidb repair NEW_DIRECTORY --db " + std::string(directory);
+  return "; nothing was changed" + RepairCommand(directory);
 }
 
 std::string Hex8(uint32_t value) {

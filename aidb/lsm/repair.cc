@@ -1,6 +1,7 @@
 #include "aidb/lsm/repair.h"
 
 #include <algorithm>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -33,23 +34,17 @@ constexpr uint64_t kTableBytes = uint64_t{32} << 20;
 // Lifetime: borrows the batches.
 class BatchCursor final : public EntryCursor {
  public:
-  // kCorruption when a batch, though its record is whole, does not decode.
-  static Result<std::unique_ptr<BatchCursor>> Make(const SalvagedLog& log, Sequence behind) {
+  // Told of a batch that does not decode, though its record is whole: no part of it is taken.
+  using OnLoss = std::function<void(Sequence first, const SalvagedLog::Batch&, const Status&)>;
+
+  // kInvalidArgument when a newer version wrote a batch.
+  static Result<std::unique_ptr<BatchCursor>> Make(const SalvagedLog& log, Sequence behind,
+                                                   const OnLoss& on_loss) {
     std::unique_ptr<BatchCursor> cursor(new BatchCursor());
     for (const auto& [first, batch] : log.batches) {
-      kv::WriteBatch::Reader reader(batch.operations);
-      for (uint64_t i = 0;; ++i) {
-        AIDB_ASSIGN_OR_RETURN(const auto operation, reader.Next());
-        if (!operation) break;
-        AIDB_RETURN_IF_ERROR(CheckLogged(operation->kind));
-        const Entry entry{.key = operation->key,
-                          .value = operation->value,
-                          .sequence = first + i,
-                          .kind = operation->kind,
-                          .expires_at_ms = operation->expires_at_ms};
-        cursor->expires_ = cursor->expires_ || kv::Expires(operation->kind);
-        if (entry.sequence > behind) cursor->entries_.push_back(entry);
-      }
+      const Status taken = cursor->Take(first, batch, behind);
+      if (taken.code() == StatusCode::kInvalidArgument) return taken;
+      if (!taken.ok()) on_loss(first, batch, taken);
     }
     std::ranges::sort(cursor->entries_, [](const Entry& a, const Entry& b) {
       return a.key != b.key ? a.key < b.key : a.sequence > b.sequence;
@@ -73,6 +68,26 @@ class BatchCursor final : public EntryCursor {
 
  private:
   BatchCursor() = default;
+  Status Take(Sequence first, const SalvagedLog::Batch& batch, Sequence behind) {
+    std::vector<Entry> entries;
+    bool expires = false;
+    kv::WriteBatch::Reader reader(batch.operations);
+    for (uint64_t i = 0;; ++i) {
+      AIDB_ASSIGN_OR_RETURN(const auto operation, reader.Next());
+      if (!operation) break;
+      AIDB_RETURN_IF_ERROR(CheckLogged(operation->kind));
+      expires = expires || kv::Expires(operation->kind);
+      if (first + i <= behind) continue;
+      entries.push_back({.key = operation->key,
+                         .value = operation->value,
+                         .sequence = first + i,
+                         .kind = operation->kind,
+                         .expires_at_ms = operation->expires_at_ms});
+    }
+    entries_.insert(entries_.end(), entries.begin(), entries.end());
+    expires_ = expires_ || expires;
+    return {};
+  }
   void Show(size_t at) {
     at_ = at;
     valid_ = at < entries_.size();
@@ -199,6 +214,10 @@ class Repair {
     return {};
   }
 
+  static std::string Sequences(Sequence first, uint64_t count) {
+    return "sequences " + std::to_string(ToNumber(first)) + " to " +
+           std::to_string(ToNumber(first) + count - 1);
+  }
   static std::string Keys(const TableFacts& facts) {
     return KeyText(facts.first_key) + " to " + KeyText(facts.last_key);
   }
@@ -244,9 +263,7 @@ class Repair {
       behind = std::max(behind, Sequence{ToNumber(log_.batches.begin()->first) - 1});
     }
     for (const auto& [first, last] : log_.Missing(behind)) {
-      Lose(
-          "the log", 0, "has a gap",
-          "sequences " + std::to_string(ToNumber(first)) + " to " + std::to_string(ToNumber(last)));
+      Lose("the log", 0, "has a gap", Sequences(first, ToNumber(last) - ToNumber(first) + 1));
     }
     CountLogs();
     return {};
@@ -324,7 +341,14 @@ class Repair {
   Status Fill() {
     const std::vector<Group> groups = GroupTables();
     std::vector<std::unique_ptr<EntryCursor>> newest_first;
-    AIDB_ASSIGN_OR_RETURN(auto batches, BatchCursor::Make(log_, Covered()));
+    AIDB_ASSIGN_OR_RETURN(
+        auto batches,
+        BatchCursor::Make(
+            log_, Covered(),
+            [this](Sequence first, const SalvagedLog::Batch& batch, const Status& why) {
+              --report_.log_batches;
+              Lose("the log", 0, why.message(), Sequences(first, batch.count));
+            }));
     const bool log_expires = batches->expires();
     newest_first.push_back(std::move(batches));
     for (const Group& group : groups) {

@@ -14,6 +14,8 @@
 
 #include <gtest/gtest.h>
 
+#include "aidb/base/bytes.h"
+#include "aidb/base/crc32c.h"
 #include "aidb/io/faulty/faulty_file_system.h"
 #include "aidb/io/sim/world.h"
 #include "aidb/lsm/check.h"
@@ -55,9 +57,9 @@ struct Sample {
 
 // A store with keys in the last level, in two runs of level 0 and in the log; of each part some
 // are overwritten or deleted in the next.
-Sample MakeSample(End end) {
+Sample MakeSample(End end, const std::string& mark = "") {
   Sample sample;
-  io::SimWorld world(1);
+  io::SimWorld world(1 + mark.size());
   const io::RunReport run = world.Run([&] {
     OpenReport report;
     auto opened = Engine::Open(world.env(), "store", SmallOptions(), report);
@@ -69,7 +71,7 @@ Sample MakeSample(End end) {
         if (i % 5 == 0 && step > 1) {
           batch.Delete(Key(i));
         } else {
-          batch.Put(Key(i), name + std::string(static_cast<size_t>(i % 150), 'v'));
+          batch.Put(Key(i), mark + name + std::string(static_cast<size_t>(i % 150), 'v'));
         }
         ASSERT_OK(engine.Write(std::move(batch), {}));
       }
@@ -304,6 +306,43 @@ TEST(Repair, TakesTheBatchesBehindABadOneAndNamesTheGap) {
   }
 }
 
+// The offset of the first record of `log` that lies in one block and begins with a put; its end.
+std::pair<size_t, size_t> FirstWholeRecord(const std::string& log) {
+  constexpr size_t kHeader = 16;
+  constexpr char kWhole = 1;
+  constexpr char kPut = 1;
+  size_t at = 0;
+  while (log[at + 6] != kWhole || log[at + kHeader + 17] != kPut)
+    at += kHeader + LoadLe<uint16_t>(log.data() + at + 4);
+  return {at, at + kHeader + LoadLe<uint16_t>(log.data() + at + 4)};
+}
+
+TEST(Repair, PassesOverABatchThatDoesNotDecodeThoughItsRecordIsWhole) {
+  const Sample sample = MakeSample(End::kClosed);
+  std::string log;
+  for (const std::string& path : FilesOf(sample.disk, FileKind::kLog)) {
+    if (sample.disk.ReadFile(path)->find("log") != std::string::npos) log = path;
+  }
+  ASSERT_NE(log, "");
+  std::string bytes = *sample.disk.ReadFile(log);
+  const auto [at, end] = FirstWholeRecord(bytes);
+  bytes[at + 16 + 17] = 0;  // The kind of its first operation.
+  // The checksum is made right again; it covers whose file and which place it is (log.md).
+  std::string covered = bytes.substr(16 + 2, 24);
+  AppendLe<uint64_t>(covered, at);
+  covered += bytes.substr(at + 4, end - at - 4);
+  StoreLe<uint32_t>(bytes.data() + at, MaskCrc(Crc32c(covered)));
+  io::SimDisk disk = sample.disk;
+  disk.PlaceFile(log, bytes);
+  const Outcome outcome = RepairAfter(disk, [](io::FileSystem&) {});
+  ASSERT_OK(outcome.status);
+  EXPECT_FALSE(outcome.opens);
+  EXPECT_EQ(Differing(outcome.contents, sample.contents), 1u);
+  ASSERT_EQ(outcome.report.losses.size(), 1u);
+  EXPECT_NE(outcome.report.losses[0].what.find("kind 0"), std::string::npos);
+  EXPECT_TRUE(outcome.report.losses[0].keys_lost.starts_with("sequences "));
+}
+
 TEST(Repair, ReadsTheRingOfAKilledStoreWhoseLogIsDamaged) {
   const Sample sample = MakeSample(End::kKilled);
   const Outcome outcome = RepairAfter(sample.disk, [&](io::FileSystem& files) {
@@ -315,6 +354,29 @@ TEST(Repair, ReadsTheRingOfAKilledStoreWhoseLogIsDamaged) {
   });
   ASSERT_OK(outcome.status);
   EXPECT_EQ(outcome.contents, sample.contents);
+}
+
+TEST(Repair, TakesNothingOutOfTheRingOrALogOfAnotherStore) {
+  const std::string mark = "another's ";
+  for (const End end : {End::kKilled, End::kClosed}) {
+    const Sample own = MakeSample(end);
+    const Sample other = MakeSample(end, mark);
+    for (const FileKind kind : {FileKind::kRing, FileKind::kLog, FileKind::kJournal}) {
+      const std::vector<std::string> paths = FilesOf(own.disk, kind);
+      const std::vector<std::string> others = FilesOf(other.disk, kind);
+      io::SimDisk disk = own.disk;
+      for (size_t i = 0; i < std::min(paths.size(), others.size()); ++i) {
+        disk.PlaceFile(paths[i], *other.disk.ReadFile(others[i]));
+      }
+      const Outcome outcome = RepairAfter(disk, [](io::FileSystem&) {});
+      ASSERT_OK(outcome.status);
+      EXPECT_FALSE(outcome.report.losses.empty() && outcome.contents != own.contents);
+      EXPECT_GT(outcome.contents.size(), 1'000u);
+      for (const auto& [key, value] : outcome.contents) {
+        ASSERT_FALSE(value.starts_with(mark)) << key;
+      }
+    }
+  }
 }
 
 // Whatever happens to whichever files.
@@ -388,6 +450,10 @@ TEST(Repair, RefusesWhatIsNoDamagedStore) {
                  "is there already");
     EXPECT_FAILS(RepairStore(world.env(), "store", "store"), StatusCode::kInvalidArgument,
                  "is there already");
+    for (const char* name : {"store/000099.sst", "store/quarantine", "store/ring/", "LOCK"}) {
+      EXPECT_FAILS(RepairStore(world.env(), "store", name), StatusCode::kInvalidArgument,
+                   "named as a file of a store");
+    }
     auto opened = OpenStore(world.env(), "store", SmallOptions());
     ASSERT_OK(opened);
     EXPECT_FAILS(RepairStore(world.env(), "store", "x"), StatusCode::kUnavailable, "already open");

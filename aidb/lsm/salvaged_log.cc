@@ -1,8 +1,11 @@
 #include "aidb/lsm/salvaged_log.h"
 
 #include <algorithm>
+#include <array>
+#include <map>
 #include <memory>
 #include <optional>
+#include <span>
 #include <utility>
 
 #include "aidb/io/transfer.h"
@@ -22,6 +25,8 @@ using kv::Sequence;
 
 // More than any log: one record of the largest size beside a full file.
 constexpr uint64_t kLogBytesMax = uint64_t{3} << 30;
+// Holds a log's first record, which says whose it is.
+constexpr size_t kBeginBytes = 256;
 
 class Salvage {
  public:
@@ -33,13 +38,16 @@ class Salvage {
       Damaged(directory_, 0, names.status().message());
       return std::move(log_);
     }
+    const auto ring = journal::RingRemains::Read(env_.files, directory_, env_.files.BootId());
+    ChooseJournal(*names, ring.ok() && *ring ? std::optional((*ring)->uuid) : std::nullopt);
     for (const std::string& name : *names) {
       const std::optional<FileName> file = ParseFileName(name);
       if (file && file->kind == FileKind::kLog && file->number >= floor) {
         TakeFile(name, file->number);
       }
     }
-    TakeRing();
+    if (!ring.ok()) Damaged(std::string(journal::Ring::kName), 0, ring.status().message());
+    if (ring.ok() && *ring) TakeRing(**ring);
     return std::move(log_);
   }
 
@@ -48,26 +56,51 @@ class Salvage {
     log_.damage.push_back({.file = std::move(file), .offset = offset, .what = std::string(what)});
   }
 
-  // From the file's own first record, else from JOURNAL.
-  std::optional<journal::FileIdentity> IdentityOf(std::string_view bytes, uint64_t number) const {
-    if (const auto own = LogFraming::ReadIdentity(bytes)) return own;
+  using JournalUuid = std::array<uint8_t, 16>;
+
+  // One of the files may be another store's. The journal is the one that most of them belong to;
+  // JOURNAL's, if they are at one.
+  void ChooseJournal(const std::vector<std::string>& names,
+                     const std::optional<JournalUuid>& of_ring) {
+    std::map<JournalUuid, int> votes;
+    if (of_ring) votes[*of_ring] += 2;
+    for (const std::string& name : names) {
+      const std::optional<FileName> file = ParseFileName(name);
+      if (!file || file->kind != FileKind::kLog) continue;
+      if (const auto own = IdentityIn(name)) votes[own->journal_uuid] += 2;
+    }
     const auto stored = journal::ReadIdentity(env_.files, directory_);
-    if (!stored.ok() || !*stored) return std::nullopt;
-    return journal::FileIdentity{(*stored)->uuid, number};
+    if (stored.ok() && *stored) votes[(*stored)->uuid] += 3;
+    const auto most =
+        std::ranges::max_element(votes, {}, [](const auto& entry) { return entry.second; });
+    if (most != votes.end()) journal_ = most->first;
   }
+  // By its first record.
+  std::optional<journal::FileIdentity> IdentityIn(const std::string& name) const {
+    const auto file = env_.files.Open(io::JoinPath(directory_, name), io::OpenMode::kRead);
+    if (!file.ok()) return std::nullopt;
+    const auto size = (*file)->Size();
+    if (!size.ok()) return std::nullopt;
+    std::string begin(std::min<uint64_t>(*size, kBeginBytes), '\0');
+    const Status read = io::ReadExact(**file, 0, std::as_writable_bytes(std::span(begin)));
+    return read.ok() ? LogFraming::ReadIdentity(begin) : std::nullopt;
+  }
+  static std::string IsAnothers() { return "belongs to the journal of another store"; }
 
   void TakeFile(const std::string& name, uint64_t number) {
     const auto bytes = io::ReadWhole(env_.files, io::JoinPath(directory_, name), kLogBytesMax);
     if (!bytes.ok()) return Damaged(name, 0, bytes.status().message());
     // Prepared and never begun.
     if (bytes->find_first_not_of('\0') == std::string::npos) return;
-    const auto identity = IdentityOf(*bytes, number);
-    if (!identity) {
+    if (!journal_) {
       return Damaged(name, 0,
                      "nothing tells which journal it belongs to, so no record of it can "
                      "prove itself");
     }
-    Take(name, *bytes, 0, *identity);
+    const journal::FileIdentity identity =
+        LogFraming::ReadIdentity(*bytes).value_or(journal::FileIdentity{*journal_, number});
+    if (identity.journal_uuid != *journal_) return Damaged(name, 0, IsAnothers());
+    Take(name, *bytes, 0, identity);
   }
 
   // Takes the whole batches of `bytes`, which lie at `offset` of the file.
@@ -96,12 +129,9 @@ class Salvage {
   }
 
   // What the process had not yet written to a file when it ended.
-  void TakeRing() {
+  void TakeRing(const journal::RingRemains& remains) {
     const std::string name(journal::Ring::kName);
-    auto read = journal::RingRemains::Read(env_.files, directory_, env_.files.BootId());
-    if (!read.ok()) return Damaged(name, 0, read.status().message());
-    if (!*read) return;
-    const journal::RingRemains& remains = **read;
+    if (remains.uuid != *journal_) return Damaged(name, 0, IsAnothers());
     if (!remains.published) return;
     const uint64_t end = *remains.published;
     const uint64_t oldest = end - std::min(end, remains.ring_bytes);
@@ -124,6 +154,7 @@ class Salvage {
   const io::Env& env_;
   const std::string directory_;
   const LogFraming framing_;
+  std::optional<JournalUuid> journal_;
   SalvagedLog log_;
   std::string scratch_;
 };

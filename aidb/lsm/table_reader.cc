@@ -8,6 +8,7 @@
 #include "aidb/base/hash.h"
 #include "aidb/io/transfer.h"
 #include "aidb/lsm/codec.h"
+#include "aidb/lsm/repair_command.h"
 #include "aidb/lsm/table_cursor.h"
 
 namespace aidb::lsm {
@@ -16,8 +17,10 @@ namespace {
 
 Status DamagedAt(std::string_view path, uint64_t offset, const Status& why) {
   // A file system's own error is passed on as such.
-  return Status(why.code(), "table " + std::string(path) + " at offset " + std::to_string(offset) +
-                                ": " + std::string(why.message()));
+  std::string what = "table " + std::string(path) + " at offset " + std::to_string(offset) + ": " +
+                     std::string(why.message());
+  if (why.code() == StatusCode::kCorruption) what += RepairCommand(io::ParentOf(path));
+  return {why.code(), std::move(what)};
 }
 
 Result<Footer> ReadFooter(const io::File& file, uint64_t file_bytes) {
@@ -113,7 +116,7 @@ Result<std::shared_ptr<TableReader>> TableReader::Open(std::unique_ptr<io::File>
     return Corruption("table " + std::string(file->path()) + " has " + std::to_string(file_bytes) +
                       " bytes, expected " + std::to_string(expected.size_bytes) + ": keys " +
                       KeyText(expected.first_key) + " to " + KeyText(expected.last_key) +
-                      " cannot be read");
+                      " cannot be read" + RepairCommand(io::ParentOf(file->path())));
   }
   std::shared_ptr<TableReader> table(new TableReader(std::move(file), std::move(expected), cache));
   AIDB_ASSIGN_OR_RETURN(table->footer_, ReadFooter(*table->file_, file_bytes));

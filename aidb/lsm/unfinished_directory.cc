@@ -80,6 +80,10 @@ Status UnfinishedDirectory::CheckTargetIsFree() const {
     return InvalidArgument(target_ + ": a name that ends in " + std::string(kUnfinishedSuffix) +
                            " is for what a crash leaves; choose another");
   }
+  // Inside a store it would be in the way of a file, or be taken for one.
+  if (ParseFileName(std::string_view(target_).substr(target_.rfind('/') + 1))) {
+    return InvalidArgument(target_ + ": is named as a file of a store; choose another name");
+  }
   AIDB_ASSIGN_OR_RETURN(const bool exists, files_.Exists(target_));
   if (!exists) return {};
   return InvalidArgument(target_ + ": is there already; give a name that is not");

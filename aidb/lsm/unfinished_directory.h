@@ -21,9 +21,9 @@ class UnfinishedDirectory {
  public:
   UnfinishedDirectory(io::FileSystem& files, std::string_view target);
 
-  // kInvalidArgument when the target is there, is named as only an unfinished one may be, or a
-  // file is that this may not remove; kUnavailable
-  // when another one works on it.
+  // kInvalidArgument when the target is there or is named as only an unfinished one, or a file of a
+  // store, may be, or when there is a file that this may not remove; kUnavailable when another one
+  // works on it.
   Status Begin();
   const std::string& target() const { return target_; }
   // Where the files go, until Finish.
