@@ -3,8 +3,9 @@
 //   aidb_rot [--mutations N] [--seed S] [--real N] [--jobs N] [--only I]
 //
 // Each mutation takes a sample store (closed in order, or killed), damages one file of one kind
-// in one way, and then checks, opens, reads, writes, closes and opens it again. `--real` of them
-// run on files of the real file system, below /dev/shm; the others in the simulated world.
+// in one way, repairs it into a new store and looks at that, and then checks, opens, reads, writes,
+// closes and opens the damaged one again. `--real` of them run on files of the real file system,
+// below /dev/shm; the others in the simulated world.
 // `--only I` runs mutation I alone and prints what came of it.
 //
 // Ends with 1 when anything was silent, died, hung, or escaped the check.
@@ -26,6 +27,7 @@
 
 #include "tests/campaign/workers.h"
 #include "tests/rot/damage.h"
+#include "tests/rot/mending.h"
 #include "tests/rot/trial.h"
 
 namespace aidb::campaign {
@@ -64,7 +66,16 @@ Mutation Draw(uint64_t seed, uint64_t number) {
           .rng = Rng(seed * 1'000'003 + number)};
 }
 
-Outcome RunSimulated(const Sample& sample, Damaged damaged, uint64_t seed) {
+// A repair, which leaves the store as it is, and then its life with the damage.
+Outcome RunBoth(const io::Env& env, std::string_view directory, const Sample& sample,
+                std::string_view file, Tolerated tolerated, uint64_t seed, Mended& mended) {
+  const MendOutcome mending = RunMending(env, directory, sample, tolerated);
+  mended = mending.mended;
+  if (mended == Mended::kWrong) return {.verdict = Verdict::kSilent, .text = mending.text};
+  return RunTrial(env, directory, sample, file, tolerated, seed);
+}
+
+Outcome RunSimulated(const Sample& sample, Damaged damaged, uint64_t seed, Mended& mended) {
   static io::FiberStackPool stacks;  // One world at a time in this process.
   io::SimOptions options;
   options.stacks = &stacks;
@@ -72,8 +83,8 @@ Outcome RunSimulated(const Sample& sample, Damaged damaged, uint64_t seed) {
   io::SimWorld world(seed, std::move(damaged.disk), options);
   Outcome outcome;
   const auto report = world.Run([&] {
-    outcome =
-        RunTrial(world.env(), kStoreDirectory, sample, damaged.file, Tolerated::kNothing, seed);
+    outcome = RunBoth(world.env(), kStoreDirectory, sample, damaged.file, Tolerated::kNothing, seed,
+                      mended);
   });
   if (!report.finished()) {
     outcome.verdict = Verdict::kSilent;
@@ -82,7 +93,7 @@ Outcome RunSimulated(const Sample& sample, Damaged damaged, uint64_t seed) {
   return outcome;
 }
 
-Outcome RunReal(const Sample& sample, const Damaged& damaged, uint64_t seed) {
+Outcome RunReal(const Sample& sample, const Damaged& damaged, uint64_t seed, Mended& mended) {
   const std::filesystem::path root =
       "/dev/shm/aidb_rot." + std::to_string(::getppid()) + "." + std::to_string(::getpid());
   std::filesystem::remove_all(root);
@@ -98,8 +109,8 @@ Outcome RunReal(const Sample& sample, const Damaged& damaged, uint64_t seed) {
       damaged.file == "ring" ? Tolerated::kMissingTail : Tolerated::kNothing;
   NoLog log;
   io::PosixEnv world(log);
-  const Outcome outcome = RunTrial(world.env(), (root / kStoreDirectory).string(), sample,
-                                   damaged.file, tolerated, seed);
+  const Outcome outcome = RunBoth(world.env(), (root / kStoreDirectory).string(), sample,
+                                  damaged.file, tolerated, seed, mended);
   std::filesystem::remove_all(root);
   return outcome;
 }
@@ -111,22 +122,23 @@ struct Samples {
 
 // The outcome as a child tells it: one byte each, then the text.
 constexpr char kNothingToDamage = 'n';
-std::string Encode(char verdict, bool names_file, const std::string& text) {
-  return std::string{verdict, names_file ? '1' : '0'} + text;
+std::string Encode(char verdict, bool names_file, Mended mended, const std::string& text) {
+  return std::string{verdict, names_file ? '1' : '0', static_cast<char>('0' + int(mended))} + text;
 }
 
 std::string RunMutation(const Samples& samples, const Arguments& arguments, uint64_t number) {
   Mutation mutation = Draw(arguments.seed, number);
   const Sample& sample = mutation.killed ? samples.killed : samples.closed;
   auto damaged = Inflict(sample, mutation.target, mutation.damage, mutation.rng);
-  if (!damaged) return Encode(kNothingToDamage, false, "");
+  if (!damaged) return Encode(kNothingToDamage, false, Mended::kWhole, "");
   const std::string what = sample.name + " store, " + damaged->what + ": ";
   const uint64_t seed = mutation.rng.Next();
   const bool real = number < arguments.real;
-  const Outcome outcome =
-      real ? RunReal(sample, *damaged, seed) : RunSimulated(sample, *std::move(damaged), seed);
+  Mended mended = Mended::kWhole;
+  const Outcome outcome = real ? RunReal(sample, *damaged, seed, mended)
+                               : RunSimulated(sample, *std::move(damaged), seed, mended);
   return Encode(static_cast<char>('0' + static_cast<int>(outcome.verdict)), outcome.names_file,
-                what + outcome.text);
+                mended, what + outcome.text);
 }
 
 // What came of all mutations of one pair.
@@ -139,6 +151,8 @@ struct Cell {
   uint64_t reported = 0;
   uint64_t named = 0;
   uint64_t harmless = 0;
+  uint64_t mended = 0;   // Repaired without a loss.
+  uint64_t partial = 0;  // Repaired with a loss that was reported.
 
   uint64_t failures() const { return silent + signals + hangs + missed; }
   void Add(const Cell& other) {
@@ -150,6 +164,8 @@ struct Cell {
     reported += other.reported;
     named += other.named;
     harmless += other.harmless;
+    mended += other.mended;
+    partial += other.partial;
   }
 };
 
@@ -162,6 +178,8 @@ class Table {
     ++cell.trials;
     if (result.fate == Fate::kSignal) return ++cell.signals;
     if (result.fate == Fate::kHang) return ++cell.hangs;
+    cell.mended += Mended(result.text[2] - '0') == Mended::kWhole;
+    cell.partial += Mended(result.text[2] - '0') == Mended::kWithLoss;
     switch (Verdict(result.text[0] - '0')) {
       case Verdict::kHarmless:
         ++cell.harmless;
@@ -179,8 +197,9 @@ class Table {
   }
 
   Cell Print() const {
-    std::printf("%-10s %-12s %7s %7s %8s %6s %7s %9s %7s %9s\n", "file", "damage", "trials",
-                "silent", "signals", "hangs", "missed", "reported", "named", "harmless");
+    std::printf("%-10s %-12s %7s %7s %8s %6s %7s %9s %7s %9s %7s %8s\n", "file", "damage", "trials",
+                "silent", "signals", "hangs", "missed", "reported", "named", "harmless", "mended",
+                "in part");
     Cell all;
     for (size_t t = 0; t < cells_.size(); ++t) {
       for (size_t d = 0; d < cells_[t].size(); ++d) {
@@ -195,10 +214,10 @@ class Table {
  private:
   static void PrintRow(std::string_view target, std::string_view damage, const Cell& cell) {
     std::printf("%-10.*s %-12.*s %7" PRIu64 " %7" PRIu64 " %8" PRIu64 " %6" PRIu64 " %7" PRIu64
-                " %9" PRIu64 " %7" PRIu64 " %9" PRIu64 "\n",
+                " %9" PRIu64 " %7" PRIu64 " %9" PRIu64 " %7" PRIu64 " %8" PRIu64 "\n",
                 int(target.size()), target.data(), int(damage.size()), damage.data(), cell.trials,
                 cell.silent, cell.signals, cell.hangs, cell.missed, cell.reported, cell.named,
-                cell.harmless);
+                cell.harmless, cell.mended, cell.partial);
   }
 
   std::array<std::array<Cell, kDamageNames.size()>, kTargetNames.size()> cells_{};

@@ -1,6 +1,8 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -21,6 +23,9 @@ struct Sample {
   io::SimDisk foreign;               // Another store that lived the same life.
   Workload workload{WorkloadOptions{}};
   WriterModel model;  // Everything that was acknowledged: one writer, number 0.
+  std::map<std::string, std::set<std::string>> held;  // What each key held at any time.
+  std::set<std::string> logged;                       // Keys of operations that no table holds.
+  std::vector<std::string> key_of;                    // Of each sequence; 0 has none.
 };
 
 enum class Ending : bool { kClosed, kKilled };
