@@ -3,18 +3,34 @@
 #include <fmt/format.h>
 
 #include "apps/aidb/commands.h"
+#include "apps/aidb/records.h"
 #include "apps/aidb/text.h"
 
 namespace aidb::cli {
 namespace {
 
-std::string Line(ExportFormat format, std::string_view key, std::string_view value) {
-  if (format == ExportFormat::kTsv) return Escape(key) + '\t' + Escape(value) + '\n';
+std::string Line(ExportFormat format, std::string_view key, std::string_view value,
+                 std::optional<uint64_t> expires_at_ms) {
+  if (format == ExportFormat::kTsv) {
+    std::string line = Escape(key) + '\t' + Escape(value);
+    if (expires_at_ms) line += fmt::format("\t{}={}", kExpiryField, *expires_at_ms);
+    return line + '\n';
+  }
   std::string line = "{";
   AppendJsonField(line, "key", key);
   line += ',';
   AppendJsonField(line, "value", value);
+  if (expires_at_ms) line += fmt::format(",\"{}\":{}", kExpiryField, *expires_at_ms);
   return line + "}\n";
+}
+
+// When the value of a key of `snapshot` expires. A walk does not tell; where nothing ever expired
+// the snapshot does, and nobody need look.
+Result<std::optional<uint64_t>> ExpiryOf(const DB& db, const Snapshot& snapshot,
+                                         std::string_view key) {
+  if (snapshot.now_ms() == 0) return std::optional<uint64_t>();
+  AIDB_ASSIGN_OR_RETURN(const auto value, db.GetPinned(key, {.snapshot = &snapshot}));
+  return value ? value->expires_at_ms() : std::nullopt;
 }
 
 }  // namespace
@@ -32,9 +48,13 @@ Result<ExitCode> Export(const Context& context, const ExportOptions& options) {
   Progress progress(context.env.clock, options.progress, "exporting", Progress::Unit::kRecords);
   uint64_t records = 0;
   uint64_t bytes = 0;
-  Iterator it = db->Scan(range.scan_options());
+  const Snapshot snapshot = db->Snapshot();
+  ScanOptions scan = range.scan_options();
+  scan.snapshot = &snapshot;
+  Iterator it = db->Scan(scan);
   for (; it.Valid(); it.Next()) {
-    const std::string line = Line(format, it.key(), it.value());
+    AIDB_ASSIGN_OR_RETURN(const auto expires_at_ms, ExpiryOf(*db, snapshot, it.key()));
+    const std::string line = Line(format, it.key(), it.value(), expires_at_ms);
     AIDB_RETURN_IF_ERROR(out.Write(line));
     bytes += line.size();
     progress.Update(++records, bytes);

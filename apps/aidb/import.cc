@@ -39,7 +39,11 @@ class BatchWriter {
     if (!batch_.empty() && batch_.size_bytes() + bytes > kBatchBytes) {
       AIDB_RETURN_IF_ERROR(Finish());
     }
-    batch_.Put(record.key, record.value);
+    if (record.expires_at_ms) {
+      batch_.Put(record.key, record.value, *record.expires_at_ms);
+    } else {
+      batch_.Put(record.key, record.value);
+    }
     last_ = record.number;
     return batch_.count() >= options_.batch_records ? Finish() : Status();
   }
@@ -67,7 +71,7 @@ class BatchWriter {
 
  private:
   static constexpr size_t kBatchBytes = size_t{4} << 20;
-  static constexpr size_t kOverheadBytesMax = 16;  // Of an operation: its kind and two lengths.
+  static constexpr size_t kOverheadBytesMax = 24;  // Of an operation: kind, instant, two lengths.
 
   DB& db_;
   const Context& context_;
@@ -120,7 +124,8 @@ std::string ImportSummary(const Context& context, const BatchWriter& writer, Dur
 // Thread safety: none.
 class Comparer {
  public:
-  explicit Comparer(const DB& db) : db_(db) {}
+  Comparer(const DB& db, const Clock& clock)
+      : db_(db), now_ms_(static_cast<uint64_t>(std::max<int64_t>(clock.WallMillis(), 0))) {}
 
   Status Add(Record record) {
     records_.push_back(std::move(record));
@@ -149,17 +154,22 @@ class Comparer {
   static constexpr uint64_t kNamedMax = 10;  // Of bad records; the rest is only counted.
 
   void Compare(const Record& record, const std::optional<PinnedValue>& value) {
-    if (value && value->view() == record.value) {
+    // What has expired must be missing.
+    const bool gone = record.expires_at_ms && *record.expires_at_ms <= now_ms_;
+    const bool same =
+        value && value->view() == record.value && value->expires_at_ms() == record.expires_at_ms;
+    if (same || (gone && !value)) {
       ++equal_;
       return;
     }
     ++(value ? different_ : missing_);
     if (missing_ + different_ > kNamedMax) return;
     fmt::print(stderr, "aidb: record {}: key '{}' {}\n", record.number, Escape(record.key),
-               value ? "has another value" : "is missing");
+               value ? "has another value, or expires at another time" : "is missing");
   }
 
   const DB& db_;
+  const uint64_t now_ms_;
   std::vector<Record> records_;
   uint64_t equal_ = 0;
   uint64_t missing_ = 0;
@@ -209,7 +219,7 @@ Result<ExitCode> Verify(const Context& context, const ImportOptions& options) {
   AIDB_ASSIGN_OR_RETURN(const auto db, OpenToRead(context));
   Progress progress(context.env.clock, options.progress, "verifying", Progress::Unit::kRecords);
   progress.set_total_bytes(reader.size_bytes());
-  Comparer comparer(*db);
+  Comparer comparer(*db, context.env.clock);
   AIDB_RETURN_IF_ERROR(CompareRecords(reader, options, comparer, progress));
   AIDB_RETURN_IF_ERROR(db->Close());
   const std::string text =

@@ -84,12 +84,22 @@ Result<Record> JsonRecord::ReadPair(std::string_view text) {
   AIDB_ASSIGN_OR_RETURN(const simdjson::dom::object object, impl_->Parse(text));
   std::optional<std::string> key;
   std::optional<std::string> value;
+  std::optional<uint64_t> expires_at_ms;
   for (const auto field : object) {
+    if (field.key == kExpiryField) {
+      uint64_t instant = 0;
+      if (expires_at_ms || field.value.get_uint64().get(instant) != simdjson::SUCCESS) {
+        return InvalidArgument(fmt::format(
+            "field '{}' is no number of milliseconds since 1970, or is there twice", kExpiryField));
+      }
+      expires_at_ms = instant;
+      continue;
+    }
     const bool is_key = field.key == "key" || field.key == "key_base64";
     if (!is_key && field.key != "value" && field.key != "value_base64") {
       return InvalidArgument(fmt::format(
-          "field '{}' is neither key, value, key_base64 nor value_base64; to make keys of fields "
-          "use --key-template",
+          "field '{}' is neither key, value, key_base64, value_base64 nor expires_at_ms; to make "
+          "keys of fields use --key-template",
           Escape(field.key)));
     }
     std::optional<std::string>& target = is_key ? key : value;
@@ -106,7 +116,7 @@ Result<Record> JsonRecord::ReadPair(std::string_view text) {
   }
   if (!key) return InvalidArgument("field 'key' is missing");
   if (!value) return InvalidArgument("field 'value' is missing");
-  return Record{.key = *std::move(key), .value = *std::move(value)};
+  return Record{.key = *std::move(key), .value = *std::move(value), .expires_at_ms = expires_at_ms};
 }
 
 Result<Record> JsonRecord::ReadByTemplate(std::string_view text, const KeyTemplate& key_template,

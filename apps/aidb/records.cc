@@ -1,6 +1,7 @@
 #include "apps/aidb/records.h"
 
 #include <algorithm>
+#include <charconv>
 #include <utility>
 #include <vector>
 
@@ -25,6 +26,14 @@ Status Append(std::string& text, int c) {
   if (text.size() == kRecordBytesMax) return TooLong();
   text += static_cast<char>(c);
   return {};
+}
+
+Result<uint64_t> ParseInstant(std::string_view text) {
+  uint64_t instant = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), instant);
+  if (error == std::errc{} && end == text.data() + text.size()) return instant;
+  return InvalidArgument(
+      fmt::format("{} is '{}', no number of milliseconds since 1970", kExpiryField, Escape(text)));
 }
 
 // The next line without its end ("\n" or "\r\n"); false at the end of the input.
@@ -158,17 +167,29 @@ class TsvParser final : public RecordParser {
     if (!found) return std::optional<Record>();
     const size_t tab = line_.find('\t');
     if (tab == std::string::npos) return InvalidArgument("has no tab between key and value");
-    if (line_.find('\t', tab + 1) != std::string::npos) {
-      return InvalidArgument("has a second tab; write \\t for the character");
-    }
     const std::string_view line = line_;
-    AIDB_ASSIGN_OR_RETURN(std::string key, Unescape(line.substr(0, tab)));
-    AIDB_ASSIGN_OR_RETURN(std::string value, Unescape(line.substr(tab + 1)));
-    return std::optional(Record{.key = std::move(key), .value = std::move(value)});
+    const size_t second = line.find('\t', tab + 1);
+    Record record;
+    AIDB_ASSIGN_OR_RETURN(record.key, Unescape(line.substr(0, tab)));
+    AIDB_ASSIGN_OR_RETURN(record.value, Unescape(line.substr(tab + 1, second - tab - 1)));
+    if (second != std::string::npos) {
+      AIDB_ASSIGN_OR_RETURN(record.expires_at_ms, ReadInstant(line.substr(second + 1)));
+    }
+    return std::optional(std::move(record));
   }
   Result<bool> Skip(ByteSource& source) override { return ReadFilledTsvLine(source); }
 
  private:
+  // What stands behind the second tab.
+  static Result<uint64_t> ReadInstant(std::string_view column) {
+    const size_t equals = column.find('=');
+    if (equals == std::string_view::npos || column.substr(0, equals) != kExpiryField) {
+      return InvalidArgument(
+          fmt::format("has a second tab without {}=; write \\t for the character", kExpiryField));
+    }
+    return ParseInstant(column.substr(equals + 1));
+  }
+
   // A lone tab is a record: an empty key with an empty value.
   Result<bool> ReadFilledTsvLine(ByteSource& source) {
     do {
@@ -194,9 +215,13 @@ class CsvParser final : public RecordParser {
           fmt::format("has {} fields; the header has {}", row_.size(), header_.size()));
     }
     if (!key_template_) {
-      AIDB_ASSIGN_OR_RETURN(std::string key, Field("key"));
-      AIDB_ASSIGN_OR_RETURN(std::string value, Field("value"));
-      return std::optional(Record{.key = std::move(key), .value = std::move(value)});
+      Record record;
+      AIDB_ASSIGN_OR_RETURN(record.key, Field("key"));
+      AIDB_ASSIGN_OR_RETURN(record.value, Field("value"));
+      if (const auto instant = Field(kExpiryField); instant.ok() && !instant->empty()) {
+        AIDB_ASSIGN_OR_RETURN(record.expires_at_ms, ParseInstant(*instant));
+      }
+      return std::optional(std::move(record));
     }
     AIDB_ASSIGN_OR_RETURN(
         std::string key,

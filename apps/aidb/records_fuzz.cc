@@ -37,9 +37,11 @@ void CheckRoundTrip(const Record& record) {
   AppendJsonField(json, "key", record.key);
   json += ',';
   AppendJsonField(json, "value", record.value);
+  if (record.expires_at_ms) json += ",\"expires_at_ms\":" + std::to_string(*record.expires_at_ms);
   json += '}';
   const Result<Record> back = JsonRecord().ReadPair(json);
-  AIDB_CHECK(back.ok() && back->key == record.key && back->value == record.value);
+  AIDB_CHECK(back.ok() && back->key == record.key && back->value == record.value &&
+             back->expires_at_ms == record.expires_at_ms);
 }
 
 void Check(std::string& bytes, RecordFormat format, bool with_template) {

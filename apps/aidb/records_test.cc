@@ -34,6 +34,9 @@ class Records {
       if (!*record) return shown;
       shown.push_back(std::to_string((*record)->number) + ": " + Escape((*record)->key) + " = " +
                       Escape((*record)->value));
+      if ((*record)->expires_at_ms) {
+        shown.back() += " until " + std::to_string(*(*record)->expires_at_ms);
+      }
     }
   }
 
@@ -61,6 +64,24 @@ std::string ErrorOf(const Shown& shown) {
   if (shown.empty()) return "no error";
   const size_t line = shown.back().find("line ");
   return line == std::string::npos ? shown.back() : shown.back().substr(line);
+}
+
+TEST(Records, SayWhenTheirValuesExpire) {
+  EXPECT_EQ(Records(RecordFormat::kNdjson).Read(R"({"expires_at_ms":7,"key":"a","value":"1"})"),
+            Shown{"1: a = 1 until 7"});
+  EXPECT_EQ(Records(RecordFormat::kTsv).Read("a\t1\texpires_at_ms=7\nb\t2\n"),
+            (Shown{"1: a = 1 until 7", "2: b = 2"}));
+  EXPECT_EQ(Records(RecordFormat::kCsv).Read("key,expires_at_ms,value\na,7,1\nb,,2\n"),
+            (Shown{"1: a = 1 until 7", "2: b = 2"}));
+  for (const char* bad : {R"({"key":"a","value":"1","expires_at_ms":-7})",
+                          R"({"key":"a","value":"1","expires_at_ms":"7"})",
+                          R"({"key":"a","value":"1","expires_at_ms":7,"expires_at_ms":8})"}) {
+    EXPECT_EQ(ErrorOf(Records(RecordFormat::kNdjson).Read(bad)),
+              "line 1, record 1: field 'expires_at_ms' is no number of milliseconds since 1970, or "
+              "is there twice");
+  }
+  EXPECT_EQ(ErrorOf(Records(RecordFormat::kTsv).Read("a\t1\texpires_at_ms=7s")),
+            "line 1, record 1: expires_at_ms is '7s', no number of milliseconds since 1970");
 }
 
 TEST(Ndjson, ReadsPairsAndNumbersThem) {
@@ -144,8 +165,9 @@ TEST(Tsv, ReadsWhatScanPrints) {
             (Shown{"1: a = 1", "2: b\\t\\x00 = x\\\\y", "3:  = "}));
   EXPECT_EQ(ErrorOf(records.Read("a\t1\nb\n")),
             "line 2, record 2: has no tab between key and value");
-  EXPECT_EQ(ErrorOf(records.Read("a\tb\tc")),
-            "line 1, record 1: has a second tab; write \\t for the character");
+  EXPECT_EQ(
+      ErrorOf(records.Read("a\tb\tc")),
+      "line 1, record 1: has a second tab without expires_at_ms=; write \\t for the character");
   EXPECT_NE(ErrorOf(records.Read("a\t\\q")).find("is no escape"), std::string::npos);
   EXPECT_EQ(Records(RecordFormat::kTsv, "{n}").Read("a\tb"),
             Shown{"invalid argument: --key-template needs records with fields, which tsv has not"});

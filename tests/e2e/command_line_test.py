@@ -225,6 +225,28 @@ class ImportAndExport(CommandLine):
             self.assertEqual(len(json.loads(line)), 2)
         self.assertEqual(self.ask('count'), f'{len(pairs)}\n'.encode())
 
+    def test_expiry_survives_export_and_import(self):
+        later = int(time.time() * 1000) + 3_600_000
+        past = 1_000
+        lines = (f'{{"key":"a","value":"1","expires_at_ms":{later}}}\n'
+                 f'{{"key":"b","value":"2"}}\n'
+                 f'{{"key":"c","value":"3","expires_at_ms":{past}}}\n')
+        self.ask('import', stdin=lines.encode())
+        self.ask('import', '--verify', stdin=lines.encode())
+        exported = self.ask('export').splitlines()
+        self.assertEqual([json.loads(line) for line in exported],
+                         [{'key': 'a', 'value': '1', 'expires_at_ms': later},
+                          {'key': 'b', 'value': '2'}])
+        tsv = self.ask('export', '--format', 'tsv')
+        self.assertEqual(tsv, f'a\t1\texpires_at_ms={later}\nb\t2\n'.encode())
+        other = self.directory / 'other'
+        self.ask('import', '--format', 'tsv', stdin=tsv, db=other)
+        self.assertEqual(self.ask('export', db=other).splitlines(), exported)
+        csv = f'key,value,expires_at_ms\na,1,{later}\nb,2,\n'
+        third = self.directory / 'third'
+        self.ask('import', '--format', 'csv', stdin=csv.encode(), db=third)
+        self.assertEqual(self.ask('export', db=third).splitlines(), exported)
+
     def test_export_takes_a_range(self):
         self.import_sample()
         french = self.ask('export', '--prefix', 'city:FR:').splitlines()
