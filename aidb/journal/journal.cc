@@ -179,7 +179,7 @@ Result<Journal::Appended> Journal::Append(const Record& record, Instant deadline
   const bool ask = !prepare_asked_ && place.offset > options_.file_bytes / 4;
   prepare_asked_ = prepare_asked_ || ask;
   ticket_mu_.unlock();
-  if (ask) AskForNextFile();
+  if (ask) AskForNextFile(options_.file_bytes);
   EncodeInto(position, bytes, place, record);
   return appended;
 }
@@ -395,17 +395,19 @@ void Journal::AppendControl(ControlKind kind, const OpenFacts& open) {
   MarkDone(TakeSlot(bytes.size(), 0).slot);
 }
 
-void Journal::AskForNextFile() {
+void Journal::AskForNextFile(uint64_t expected_bytes) {
   MutexLock lock(prepare_mu_);
   if (next_ || prepare_wanted_) return;
   prepare_wanted_ = true;
+  prepare_bytes_ = expected_bytes;
   prepare_cv_.NotifyOne();
 }
 
-// The file prepared ahead; it stays there until it is taken. Nullopt while there is none.
+// The file prepared ahead; it stays there until it is taken. Nullopt while there is none. One that
+// is asked for only now follows a file that ends early: it will probably hold no more than that.
 std::optional<Journal::Prepared> Journal::PeekNextFile(Status& why_none) {
   DropPrepared(active_number_);
-  AskForNextFile();
+  AskForNextFile(reserved_ - active_start_);
   MutexLock lock(prepare_mu_);
   if (!next_) why_none = prepare_error_;
   return next_;

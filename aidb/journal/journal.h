@@ -116,8 +116,8 @@ class Journal {
   Status health() const;
   JournalStats stats() const;
 
-  // Refuses new records, makes everything durable, stops its tasks. Where it ended, for the mark
-  // of an orderly close. The marks stay readable.
+  // Refuses new records, makes everything durable, stops its tasks, and frees what it had laid out
+  // ahead. Where it ended, for the mark of an orderly close. The marks stay readable.
   Result<DurableEnd> Close();
 
  private:
@@ -174,13 +174,16 @@ class Journal {
 
   // journal_open.cc
   Status Begin(uint64_t previous_number, uint64_t previous_end, RecordId next_id);
-  Result<Prepared> PrepareFile();
+  // `expected_bytes`: what the file will probably come to hold.
+  Result<Prepared> PrepareFile(uint64_t expected_bytes);
   // Makes the names in the directory durable; once that has failed, always fails. The file system
   // may have lost names that nobody has touched since, and would say ok to the next sync of the
   // same directory (house rule 4).
   void StopForLostNames(const Status& cause);
   void PreparerMain();
   void StopTasks();
+  // Gives back what was laid out ahead: the file prepared next, and zeros behind the last record.
+  void TrimFiles() AIDB_REQUIRES(ticket_mu_);
 
   // journal.cc: intake
   Status CheckIntake() AIDB_REQUIRES(ticket_mu_);
@@ -188,7 +191,7 @@ class Journal {
   // Waits for the next change of what HasRoom or RollLocked look at. `seen` is room_changes_ from
   // before the caller looked.
   Status WaitForRoom(uint64_t seen, Instant deadline) AIDB_REQUIRES(ticket_mu_);
-  void AskForNextFile();
+  void AskForNextFile(uint64_t expected_bytes);
   Status RollLocked(uint64_t seen, Instant deadline) AIDB_REQUIRES(ticket_mu_);
   std::optional<Prepared> PeekNextFile(Status& why_none) AIDB_REQUIRES(ticket_mu_);
   Status StartFile(Prepared next, const OpenFacts& open) AIDB_REQUIRES(ticket_mu_);
@@ -325,6 +328,7 @@ class Journal {
   mutable Mutex prepare_mu_;
   CondVar prepare_cv_;
   bool prepare_wanted_ AIDB_GUARDED_BY(prepare_mu_) = false;
+  uint64_t prepare_bytes_ AIDB_GUARDED_BY(prepare_mu_) = 0;
   bool prepare_stopping_ AIDB_GUARDED_BY(prepare_mu_) = false;
   std::optional<Prepared> next_ AIDB_GUARDED_BY(prepare_mu_);
   Status prepare_error_ AIDB_GUARDED_BY(prepare_mu_);

@@ -17,7 +17,9 @@ namespace aidb::journal {
 namespace {
 
 constexpr Duration kRetryDelay = std::chrono::milliseconds(100);
-constexpr uint64_t kZeroFillBytes = uint64_t{1} << 20;
+constexpr uint64_t kZeroFillBytes = uint64_t{1} << 20;  // At a time.
+// Of a file, once zeros are laid out at all: what 16 small records take that are synced one by one.
+constexpr uint64_t kZeroFillBytesMin = uint64_t{64} << 10;
 
 Identity NewIdentity(Random& random) {
   Identity identity;
@@ -106,7 +108,7 @@ Result<Journal::Opened> Journal::Open(const io::Env& env, const Framing& framing
 }
 
 Status Journal::Begin(uint64_t previous_number, uint64_t previous_end, RecordId next_id) {
-  AIDB_ASSIGN_OR_RETURN(Prepared first, PrepareFile());
+  AIDB_ASSIGN_OR_RETURN(Prepared first, PrepareFile(options_.file_bytes));
   {
     MutexLock lock(ticket_mu_);
     next_id_ = ToNumber(next_id) + (AIDB_CANARY_HIT(kSequenceOffByOne) ? 1 : 0);
@@ -124,14 +126,18 @@ Status Journal::Begin(uint64_t previous_number, uint64_t previous_end, RecordId 
 
 // Creates the next file ahead: under its own name only when its directory entry is durable, so
 // that it may receive records at once. Once somebody waits for the disk the file is also filled
-// with zeros: a sync then writes no metadata.
-Result<Journal::Prepared> Journal::PrepareFile() {
+// with zeros, as far as it will probably be used: a sync then writes no metadata.
+Result<Journal::Prepared> Journal::PrepareFile(uint64_t expected_bytes) {
   const uint64_t number = names_.NextNumber();
   const std::string path = io::JoinPath(options_.directory, names_.NameOf(number));
   AIDB_ASSIGN_OR_RETURN(std::shared_ptr<io::File> file,
                         env_.files.Open(path, io::OpenMode::kCreateNew));
   Status status;
-  if (seen_sync_.load(std::memory_order_relaxed)) status = ZeroFill(*file, options_.file_bytes);
+  if (seen_sync_.load(std::memory_order_relaxed)) {
+    status =
+        ZeroFill(*file, std::clamp(expected_bytes, std::min(kZeroFillBytesMin, options_.file_bytes),
+                                   options_.file_bytes));
+  }
   if (status.ok() && !AIDB_CANARY_HIT(kLogNameNotSynced)) {
     status = guard_.SyncDirectory(options_.directory);
   }
@@ -165,8 +171,9 @@ void Journal::PreparerMain() {
       prepare_cv_.Wait(prepare_mu_);
       continue;
     }
+    const uint64_t expected_bytes = prepare_bytes_;
     prepare_mu_.unlock();
-    auto prepared = PrepareFile();
+    auto prepared = PrepareFile(expected_bytes);
     prepare_mu_.lock();
     prepare_error_ = prepared.status();
     if (prepared.ok()) {
@@ -208,7 +215,24 @@ Result<DurableEnd> Journal::Close() {
   StopTasks();
   AIDB_RETURN_IF_ERROR(status);
   MutexLock lock(ticket_mu_);
+  TrimFiles();
   return DurableEnd{.number = active_number_, .offset = reserved_ - active_start_};
+}
+
+// Everything is durable without it: what does not succeed only leaves zeros, or a file without a
+// record, which recovery takes for the end.
+void Journal::TrimFiles() {
+  DropPrepared(UINT64_MAX);
+  std::shared_ptr<io::File> active;
+  {
+    MutexLock lock(io_mu_);
+    active = spans_.back().file;
+  }
+  const uint64_t end = reserved_ - active_start_;
+  const Result<uint64_t> size = active->Size();
+  Status trimmed = size.status();
+  if (size.ok() && *size > end) trimmed = active->Truncate(end);
+  if (!trimmed.ok()) env_.log.Log(LogLevel::kWarning, trimmed.message());
 }
 
 Journal::~Journal() { StopTasks(); }

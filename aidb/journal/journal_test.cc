@@ -285,6 +285,38 @@ TEST_F(JournalTest, SaysWhenNothingHoldsARecordButThisProcess) {
   EXPECT_EQ(replayed_.size(), 3u);
 }
 
+TEST_F(JournalTest, LaysOutNoMoreZerosThanTheFileBeforeCameToHold) {
+  ASSERT_OK(Open());
+  ASSERT_OK(journal_->WaitDurable(Append("synced"), Instant::Never()));
+  ASSERT_OK_AND_ASSIGN(const uint64_t second, journal_->Roll(Instant::Never()));
+  EXPECT_EQ(ReadFile(LogPath(second)).size(), size_t{64} << 10);
+  // Asked for while the one before grows, it is laid out to its end.
+  while (journal_->active_offset() <= options_.file_bytes / 4) Append(std::string(1000, 'r'));
+  Append("asks for the next file");
+  ASSERT_OK_AND_ASSIGN(const uint64_t third, journal_->Roll(Instant::Never()));
+  EXPECT_EQ(ReadFile(LogPath(third)).size(), options_.file_bytes);
+}
+
+TEST_F(JournalTest, GivesBackWhatItHadLaidOutWhenItCloses) {
+  ASSERT_OK(Open());
+  ASSERT_OK(journal_->WaitDurable(Append("synced"), Instant::Never()));
+  ASSERT_OK_AND_ASSIGN(const uint64_t active, journal_->Roll(Instant::Never()));
+  ASSERT_OK(journal_->WaitDurable(Append("behind zeros"), Instant::Never()));
+  ASSERT_GT(ReadFile(LogPath(active)).size(), journal_->active_offset());
+  while (journal_->active_offset() <= options_.file_bytes / 4) Append(std::string(1000, 'r'));
+  const std::string next = LogPath(active + 1);
+  Append("asks for the next file");
+  while (!*files_.Exists(next)) std::this_thread::yield();
+  ASSERT_OK_AND_ASSIGN(const DurableEnd end, journal_->Close());
+  EXPECT_EQ(end.number, active);
+  EXPECT_EQ(ReadFile(LogPath(active)).size(), end.offset);
+  EXPECT_FALSE(*files_.Exists(next));
+  const uint64_t records = ToNumber(journal_->published_id());
+  Kill();
+  ASSERT_OK(Open());
+  EXPECT_EQ(replayed_.size(), records);
+}
+
 TEST_F(JournalTest, TakesRecordsUpToEachLimit) {
   ASSERT_OK(Open());
   const size_t quarter = options_.ring_bytes / 4 - ToyFraming::kHeaderBytes;
