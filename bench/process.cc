@@ -9,8 +9,10 @@
 #include <chrono>
 #include <cstdio>
 #include <cstring>
+#include <filesystem>
 #include <fstream>
 #include <string_view>
+#include <system_error>
 
 #include "aidb/base/check.h"
 #include "aidb/io/posix/posix_clock.h"
@@ -104,10 +106,28 @@ uint64_t NanosNow() {
 
 double SecondsNow() { return static_cast<double>(NanosNow()) * 1e-9; }
 
+namespace {
+
+// Whether some thread is inside a system call that waits for the disk, a sync for one: state D.
+bool WaitsForDisk() {
+  std::error_code gone;  // Of a thread that ended meanwhile: it does not wait.
+  for (const auto& task : std::filesystem::directory_iterator("/proc/self/task", gone)) {
+    std::ifstream file(task.path() / "stat");
+    std::string line;
+    std::getline(file, line);
+    // "42 (name) D …"; the name may hold anything, parentheses too.
+    const size_t name_end = line.rfind(") ");
+    if (name_end != std::string::npos && line[name_end + 2] == 'D') return true;
+  }
+  return false;
+}
+
+}  // namespace
+
 bool WaitUntilIdle(double seconds_max) {
   constexpr auto kWindow = std::chrono::milliseconds(50);
   constexpr double kIdleCpuSeconds = 0.001;  // 2 % of a window: timers, not work.
-  constexpr int kIdleWindows = 3;            // Work that waits for the disk pauses for less.
+  constexpr int kIdleWindows = 3;  // A thread on its way into or out of a sync shows in one.
   io::PosixClock clock;
   const double start = SecondsNow();
   double before = UsageNow().cpu_seconds;
@@ -115,7 +135,7 @@ bool WaitUntilIdle(double seconds_max) {
     if (SecondsNow() - start > seconds_max) return false;
     clock.SleepFor(kWindow);
     const double now = UsageNow().cpu_seconds;
-    idle = now - before < kIdleCpuSeconds ? idle + 1 : 0;
+    idle = now - before < kIdleCpuSeconds && !WaitsForDisk() ? idle + 1 : 0;
     before = now;
   }
   return true;

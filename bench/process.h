@@ -23,8 +23,8 @@ void ForgetPeakRss();
 double SecondsNow();
 uint64_t NanosNow();
 
-// Sleeps until this process uses next to no CPU: background work has come to rest. False when it
-// has not after `seconds_max`.
+// Sleeps until this process uses next to no CPU and no thread of it waits for the disk: background
+// work has come to rest. False when it has not after `seconds_max`.
 bool WaitUntilIdle(double seconds_max);
 
 // Runs `body` in a forked child, so that its CPU time, memory and I/O are its own. A child that
