@@ -319,7 +319,7 @@ Status Engine::Sync() {
 Status Engine::WaitFlushed(uint64_t floor, size_t sealed_max) {
   MutexLock lock(work_mu_);
   while (true) {
-    const std::shared_ptr<const ReadState> state = CurrentState();
+    std::shared_ptr<const ReadState> state = CurrentState();
     const auto waiting = static_cast<size_t>(
         std::count_if(state->sealed.begin(), state->sealed.end(),
                       [&](const LoggedMemtable& m) { return m.log_number < floor; }));
@@ -329,6 +329,7 @@ Status Engine::WaitFlushed(uint64_t floor, size_t sealed_max) {
     if (!flush_trouble_.ok()) return flush_trouble_;
     if (!compaction_trouble_.ok() && Level0Full(*state)) return Level0Trouble(*state);
     if (core_->closed.load(std::memory_order_acquire)) return Closed();
+    state.reset();  // Else what it alone holds would stay on the disk while this waits.
     progress_cv_.Wait(work_mu_);
   }
 }

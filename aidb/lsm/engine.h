@@ -244,6 +244,7 @@ class Engine final : public kv::Store,
   journal::JournalOptions JournalOptionsFor() const;
 
   // engine_background.cc
+  bool FlushIsDue() const AIDB_REQUIRES(work_mu_);
   void FlushMain();
   void CompactMain();
   Status FlushOldest() AIDB_EXCLUDES(work_mu_);

@@ -56,19 +56,23 @@ Status Engine::Level0Trouble(const ReadState& state) const {
                                 : ": " + std::string(compaction_trouble_.message())));
 }
 
+// Whoever waits holds no state: what that one alone still held would stay on the disk.
+bool Engine::FlushIsDue() const {
+  const std::shared_ptr<const ReadState> state = CurrentState();
+  return !state->sealed.empty() && failure_.ok() && !Level0Full(*state);
+}
+
 void Engine::FlushMain() {
   while (true) {
     {
       MutexLock lock(work_mu_);
-      while (!Stopping()) {
-        const std::shared_ptr<const ReadState> state = CurrentState();
-        if (!state->sealed.empty() && failure_.ok() && !Level0Full(*state)) break;
-        work_cv_.Wait(work_mu_);
-      }
+      while (!Stopping() && !FlushIsDue()) work_cv_.Wait(work_mu_);
     }
     if (Stopping()) return;
     const Status status = FlushOldest();
-    if (!Stopping()) NoteOutcome(JobKind::kFlush, status);
+    if (Stopping()) return;
+    NoteOutcome(JobKind::kFlush, status);
+    RemoveUnused();  // What the state held that the flush began with.
   }
 }
 
@@ -142,6 +146,7 @@ void Engine::CompactMain() {
         failing_tables_.TryAgain(env_.clock.Now());
         if (failure_.ok()) job = picker_.Pick(*version, pointers_, busy_tables_);
         if (job) break;
+        version.reset();  // Else what it alone holds would stay on the disk while this waits.
         work_cv_.Wait(work_mu_);
       }
       if (Stopping()) return;
@@ -202,6 +207,7 @@ Result<bool> Engine::RunNextOf(RangeCompaction& compaction) {
       AIDB_ASSIGN_OR_RETURN(step, compaction.Next(*version, busy_tables_));
       if (step.done()) return false;
       if (step.job) break;
+      version.reset();
       progress_cv_.Wait(work_mu_);
     }
     BeginJob(*step.job);

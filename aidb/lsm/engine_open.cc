@@ -481,6 +481,7 @@ Status Engine::Close() {
   StopBackground();  // Wakes the calls that wait for a flush.
   calls_.ShutAndWait();
   reads_.ShutAndWait();
+  if (journal_ != nullptr) RemoveUnused();  // What handles have let go since the last job.
   Status status;
   if (journal_ != nullptr) {
     auto end = journal_->Close();

@@ -49,8 +49,34 @@ TEST_F(EngineTest, FreesLogsAndTablesThatNobodyNeeds) {
   uint64_t tables = 0;
   for (const kv::LevelStats& level : stats.levels) tables += level.tables;
   ASSERT_OK(engine_->Close());
-  ASSERT_OK(Open());
   EXPECT_EQ(CountFiles(FileKind::kTable), tables);
+}
+
+TEST_F(EngineTest, CloseFreesTablesThatHandlesHadHeld) {
+  ASSERT_OK(Open());
+  for (uint64_t i = 0; i < 500; ++i) ASSERT_OK(Put(Key(i), "old"));
+  ASSERT_OK(engine_->Flush());
+  {
+    kv::Iterator held = engine_->Scan({});
+    for (uint64_t i = 0; i < 500; ++i) ASSERT_OK(Put(Key(i), "new"));
+    ASSERT_OK(engine_->Compact({}));
+    EXPECT_EQ(held.value(), "old");
+  }
+  ASSERT_OK(engine_->Close());
+  EXPECT_EQ(CountFiles(FileKind::kTable), 1u);
+}
+
+TEST_F(EngineTest, KeysInOrderAreWrittenOnceBesideTheLog) {
+  ASSERT_OK(Open());
+  for (uint64_t i = 0; i < 20'000; ++i) ASSERT_OK(Put(Key(i), std::string(100, 'v')));
+  ASSERT_OK(engine_->WaitForCompaction());
+  const kv::StoreStats stats = engine_->Stats();
+  EXPECT_GT(stats.flushes, 10u);
+  EXPECT_LE(stats.levels[0].score, 1.0) << "flushes that share no key are one run";
+  for (size_t level = 1; level < stats.levels.size(); ++level) {
+    EXPECT_EQ(stats.levels[level].bytes_written, 0u) << level;
+  }
+  for (uint64_t i = 0; i < 20'000; i += 97) ASSERT_EQ(Get(Key(i)).size(), 100u);
 }
 
 TEST_F(EngineTest, RemovesOrphansAndLeavesStrangersAlone) {
