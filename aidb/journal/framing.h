@@ -96,9 +96,10 @@ class Framing {
  public:
   virtual ~Framing() = default;
 
-  // Bytes that a record of this payload size takes if it starts at `offset`, padding included.
-  // Called under the ticket lock: must take a few nanoseconds.
-  virtual uint64_t FramedSize(uint64_t payload_bytes, uint64_t offset) const = 0;
+  // Bytes that a record takes if it starts at `offset` and `first_id` is its first, padding
+  // included. Of the payload only the size counts. Called under the ticket lock: must take a few
+  // nanoseconds.
+  virtual uint64_t FramedSize(const Record& record, RecordId first_id, uint64_t offset) const = 0;
   virtual uint64_t ControlSize(ControlKind kind, uint64_t offset) const = 0;
   // Fills `out`, whose size is FramedSize at that offset.
   virtual void Encode(const Place& place, const Record& record, std::span<std::byte> out) const = 0;

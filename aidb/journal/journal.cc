@@ -145,7 +145,7 @@ Result<Journal::Appended> Journal::Append(const Record& record, Instant deadline
     const uint64_t seen = room_changes_.load(std::memory_order_seq_cst);
     Status status = CheckIntake();
     const uint64_t offset = reserved_ - active_start_;
-    bytes = framing_.FramedSize(record.payload.size(), offset);
+    bytes = framing_.FramedSize(record, RecordId{next_id_}, offset);
     if (status.ok()) {
       if (exclusive_) {
         status = WaitForRoom(seen, deadline);
@@ -190,7 +190,7 @@ Result<std::optional<Journal::Appended>> Journal::AppendDirect(const Record& rec
   WaitDrained();
   const Place place = PlaceAt(reserved_);
   const uint64_t position = reserved_;
-  const uint64_t bytes = framing_.FramedSize(record.payload.size(), place.offset);
+  const uint64_t bytes = framing_.FramedSize(record, place.first_id, place.offset);
   ticket_mu_.unlock();
   io_mu_.lock();
   BecomeDriver();
@@ -224,7 +224,7 @@ Result<bool> Journal::WriteDirect(uint64_t position, const Place& place, const R
     AIDB_RETURN_IF_ERROR(Redrive(FailedBefore(*span)));
     return false;
   }
-  std::vector<std::byte> framed(framing_.FramedSize(record.payload.size(), place.offset));
+  std::vector<std::byte> framed(framing_.FramedSize(record, place.first_id, place.offset));
   framing_.Encode(place, record, framed);
   Status status = io::WriteFully(*span->file, place.offset, framed);
   // A full disk refuses at least the last byte, and without it the record is none.

@@ -28,8 +28,9 @@ class BenchFraming final : public Framing {
  public:
   static constexpr uint64_t kHeaderBytes = 33;
 
-  uint64_t FramedSize(uint64_t payload_bytes, uint64_t /*offset*/) const override {
-    return kHeaderBytes + payload_bytes;
+  uint64_t FramedSize(const Record& record, RecordId /*first_id*/,
+                      uint64_t /*offset*/) const override {
+    return kHeaderBytes + record.payload.size();
   }
   uint64_t ControlSize(ControlKind /*kind*/, uint64_t /*offset*/) const override {
     return kHeaderBytes;
@@ -118,7 +119,7 @@ BENCHMARK(BM_Append)->Iterations(250'000)->Threads(4)->UseRealTime();
 void BM_Frame(benchmark::State& state) {
   const std::string payload(130, 'p');
   const BenchFraming framing;
-  std::vector<std::byte> out(framing.FramedSize(payload.size(), 0));
+  std::vector<std::byte> out(framing.FramedSize({.payload = payload}, RecordId{1}, 0));
   Place place;
   for (auto _ : state) {
     ++place.offset;

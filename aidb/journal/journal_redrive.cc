@@ -157,10 +157,10 @@ Result<uint64_t> Journal::FrameAnew(const std::vector<FileSpan>& spans, uint64_t
           place.first_id = parsed.first_id;
           if (AIDB_CANARY_HIT(kRedriveCopies)) place.file.number = span.number;
           place.behind = static_cast<uint32_t>(std::min<uint64_t>(place.offset, kBehindUnknown));
-          const uint64_t size = framing_.FramedSize(parsed.payload.size(), place.offset);
+          const Record record{.payload = parsed.payload, .ids = parsed.ids};
+          const uint64_t size = framing_.FramedSize(record, place.first_id, place.offset);
           framed.resize(framed.size() + size);
-          framing_.Encode(place, {.payload = parsed.payload, .ids = parsed.ids},
-                          std::span(framed).last(size));
+          framing_.Encode(place, record, std::span(framed).last(size));
           place.offset += size;
           if (framed.size() >= kWindowBytes) AIDB_RETURN_IF_ERROR(write());
         } else if (parsed.kind != ParseKind::kControl) {

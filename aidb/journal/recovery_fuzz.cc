@@ -51,7 +51,8 @@ std::map<uint64_t, std::string> TwoFiles(const ToyFraming& framing, const Identi
       place.offset = file.size();
       place.first_id = RecordId{id};
       place.behind = 60;
-      file.resize(file.size() + framing.FramedSize(payload.size(), place.offset));
+      file.resize(file.size() +
+                  framing.FramedSize({.payload = payload}, place.first_id, place.offset));
       framing.Encode(place, {.payload = payload},
                      std::as_writable_bytes(std::span(file)).subspan(place.offset));
     }

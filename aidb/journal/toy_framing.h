@@ -19,8 +19,9 @@ class ToyFraming final : public Framing {
   static constexpr uint64_t kHeaderBytes = 25;
   enum Type : uint8_t { kRecordType = 1, kOpenType, kCloseType, kMarkType };
 
-  uint64_t FramedSize(uint64_t payload_bytes, uint64_t /*offset*/) const override {
-    return kHeaderBytes + payload_bytes;
+  uint64_t FramedSize(const Record& record, RecordId /*first_id*/,
+                      uint64_t /*offset*/) const override {
+    return kHeaderBytes + record.payload.size();
   }
   uint64_t ControlSize(ControlKind kind, uint64_t /*offset*/) const override {
     return kHeaderBytes + (kind == ControlKind::kOpen ? 32 : 0);

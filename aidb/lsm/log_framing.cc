@@ -68,6 +68,18 @@ void Seal(const Place& place, FragmentType type, uint64_t offset, size_t length,
   StoreLe(at, Checksum(place.file, offset, {at, kLogHeaderBytes + length}));
 }
 
+// What stands in front of the operations of a BATCH.
+uint64_t ShortHeaderBytes(const Record& record, RecordId first_id) {
+  return VarintSize(record.ids) + VarintSize(ToNumber(first_id));
+}
+
+// Whether the record is one BATCH when it begins at `offset`, behind any padding.
+bool IsBatch(RecordForm form, const Record& record, RecordId first_id, uint64_t offset) {
+  return form == RecordForm::kBatch &&
+         kLogHeaderBytes + ShortHeaderBytes(record, first_id) + record.payload.size() <=
+             LeftInBlock(offset);
+}
+
 // The joined payload of a record, handed out piece by piece without being joined.
 class Source {
  public:
@@ -109,8 +121,8 @@ FragmentType TypeOf(ControlKind kind) {
   AIDB_CHECK(false);
 }
 
-void EncodeOpen(const FileIdentity& file, const OpenFacts& open, char* to) {
-  StoreLe(to, kLogFormatVersion);
+void EncodeOpen(const FileIdentity& file, const OpenFacts& open, RecordForm form, char* to) {
+  StoreLe(to, static_cast<uint16_t>(form));
   std::memcpy(to + 2, file.journal_uuid.data(), 16);
   StoreLe(to + 18, file.number);
   StoreLe(to + 26, open.previous_number);
@@ -179,7 +191,7 @@ Parsed Refuse(ParseKind kind, const char* reason) {
 
 bool IsNewer(const Fragment& fragment) {
   return fragment.flags != 0 || fragment.type == FragmentType::kNone ||
-         fragment.type > FragmentType::kMark;
+         fragment.type > FragmentType::kBatch;
 }
 
 Parsed ParseControl(const Fragment& fragment, uint64_t offset, const FileIdentity& file) {
@@ -246,35 +258,52 @@ Joined Join(std::string_view bytes, bool more_follows, uint64_t offset, uint64_t
   }
 }
 
-// The joined payload of a whole record.
-Parsed ParseBatch(std::string_view joined) {
+// A record with these numbers, or why it is none.
+Parsed WholeRecord(uint64_t count, uint64_t first, std::string_view operations) {
+  constexpr uint64_t kIdMax = ToNumber(kv::kSequenceMax);
+  if (count == 0) return Refuse(ParseKind::kBad, "a record of no operations");
+  if (count > UINT32_MAX) return Refuse(ParseKind::kBad, "a record of more than 2^32 operations");
+  if (first > kIdMax || count - 1 > kIdMax - first)
+    return Refuse(ParseKind::kBad, "a record whose sequences exceed 2^56");
+  Parsed parsed;
+  parsed.kind = ParseKind::kRecord;
+  parsed.ids = static_cast<uint32_t>(count);
+  parsed.first_id = RecordId{first};
+  parsed.payload = operations;
+  return parsed;
+}
+
+// The payload of a BATCH.
+Parsed ParseBatch(std::string_view payload) {
+  ByteReader reader(payload);
+  const std::optional<uint64_t> count = reader.Varint();
+  const std::optional<uint64_t> first = reader.Varint();
+  if (!count || !first) return Refuse(ParseKind::kBad, "a record too short for its header");
+  return WholeRecord(*count, *first, reader.rest());
+}
+
+// The payload of a FULL, or of FIRST … LAST joined.
+Parsed ParseJoined(std::string_view joined) {
   if (joined.size() < kLogBatchHeaderBytes)
     return Refuse(ParseKind::kBad, "a record too short for its header");
   if (LoadLe<uint32_t>(joined.data()) != joined.size())
     return Refuse(ParseKind::kBad, "a record's fragments do not add up to its size");
   if (joined[16] != 0)
     return Refuse(ParseKind::kNewer, "a record with flags, from a newer version");
-  Parsed parsed;
-  parsed.kind = ParseKind::kRecord;
-  parsed.ids = LoadLe<uint32_t>(joined.data() + 4);
-  const uint64_t first = LoadLe<uint64_t>(joined.data() + 8);
-  constexpr uint64_t kIdMax = ToNumber(kv::kSequenceMax);
-  if (parsed.ids == 0) return Refuse(ParseKind::kBad, "a record of no operations");
-  if (first > kIdMax || parsed.ids - 1 > kIdMax - first)
-    return Refuse(ParseKind::kBad, "a record whose sequences exceed 2^56");
-  parsed.first_id = RecordId{first};
-  parsed.payload = joined.substr(kLogBatchHeaderBytes);
-  return parsed;
+  return WholeRecord(LoadLe<uint32_t>(joined.data() + 4), LoadLe<uint64_t>(joined.data() + 8),
+                     joined.substr(kLogBatchHeaderBytes));
 }
 
 }  // namespace
 
-uint64_t LogFraming::FramedSize(uint64_t payload_bytes, uint64_t offset) const {
-  const uint64_t total = kLogBatchHeaderBytes + payload_bytes;
+uint64_t LogFraming::FramedSize(const Record& record, RecordId first_id, uint64_t offset) const {
   const uint64_t padding = Padding(offset);
+  if (IsBatch(form_, record, first_id, offset + padding)) [[likely]] {
+    return padding + kLogHeaderBytes + ShortHeaderBytes(record, first_id) + record.payload.size();
+  }
+  const uint64_t total = kLogBatchHeaderBytes + record.payload.size();
   const uint64_t first_max = LeftInBlock(offset + padding) - kLogHeaderBytes;
-  if (total <= first_max) [[likely]]
-    return padding + kLogHeaderBytes + total;
+  if (total <= first_max) return padding + kLogHeaderBytes + total;
   const uint64_t later_fragments =
       (total - first_max + kLogFragmentPayloadMax - 1) / kLogFragmentPayloadMax;
   return padding + kLogHeaderBytes * (1 + later_fragments) + total;
@@ -288,12 +317,19 @@ uint64_t LogFraming::ControlSize(ControlKind kind, uint64_t offset) const {
 
 void LogFraming::Encode(const Place& place, const Record& record, std::span<std::byte> out) const {
   AIDB_CHECK(record.ids > 0 && record.payload.size() <= payload_bytes_max_);
-  AIDB_CHECK(out.size() == FramedSize(record.payload.size(), place.offset));
+  AIDB_CHECK(out.size() == FramedSize(record, place.first_id, place.offset));
   char* at = reinterpret_cast<char*>(out.data());
   const uint64_t padding = Padding(place.offset);
   std::memset(at, 0, padding);
   at += padding;
   uint64_t offset = place.offset + padding;
+  if (IsBatch(form_, record, place.first_id, offset)) [[likely]] {
+    char* to = EncodeVarint(at + kLogHeaderBytes, record.ids);
+    to = EncodeVarint(to, ToNumber(place.first_id));
+    if (!record.payload.empty()) std::memcpy(to, record.payload.data(), record.payload.size());
+    Seal(place, FragmentType::kBatch, offset, out.size() - padding - kLogHeaderBytes, at);
+    return;
+  }
   Source source(place, record);
   uint64_t left = kLogBatchHeaderBytes + record.payload.size();
   for (bool first = true; first || left > 0; first = false) {
@@ -317,7 +353,7 @@ void LogFraming::EncodeControl(const Place& place, ControlKind kind, const OpenF
   at += padding;
   size_t length = 0;
   if (kind == ControlKind::kOpen) {
-    EncodeOpen(place.file, open, at + kLogHeaderBytes);
+    EncodeOpen(place.file, open, form_, at + kLogHeaderBytes);
     length = kLogOpenPayloadBytes;
   }
   Seal(place, TypeOf(kind), place.offset + padding, length, at);
@@ -341,14 +377,17 @@ Parsed LogFraming::Parse(std::string_view bytes, bool more_follows, uint64_t off
 
   Parsed parsed;
   switch (first.fragment.type) {
-    case FragmentType::kFull:
+    case FragmentType::kBatch:
       parsed = ParseBatch(first.fragment.payload);
+      break;
+    case FragmentType::kFull:
+      parsed = ParseJoined(first.fragment.payload);
       break;
     case FragmentType::kFirst: {
       const Joined joined = Join(bytes, more_follows, offset, at, file, first.fragment.payload,
                                  kLogBatchHeaderBytes + payload_bytes_max_, scratch);
       if (joined.kind != ParseKind::kRecord) return Refuse(joined.kind, joined.reason);
-      parsed = ParseBatch(scratch);
+      parsed = ParseJoined(scratch);
       at = joined.end;
       break;
     }

@@ -12,12 +12,17 @@
 //   └────────┴──────┴────┴─────┴──────────────┴──────────────┴─────────┄
 //   checksum  masked crc32c of: journal uuid, file number u64, offset of this fragment u64, then
 //             bytes 4… of the fragment to its end
-//   type      1 FULL 2 FIRST 3 MIDDLE 4 LAST 5 OPEN 6 CLOSE 7 MARK; 0 was never written
+//   type      1 FULL 2 FIRST 3 MIDDLE 4 LAST 5 OPEN 6 CLOSE 7 MARK 8 BATCH; 0 was never written
 //   behind    bytes of the file in front of this fragment that were not known to be durable when
 //             it was written; 2^32-1 = unknown
 //
 //   payload of FULL, or of FIRST MIDDLE… LAST joined:
 //     u32 total_bytes (with these 17) | u32 count | u64 first_id | u8 flags | operations
+//   payload of BATCH, which is a whole record like FULL, with the header short:
+//     varint count | varint first_id | operations
+//
+// Most records are one small write: there a BATCH is a twelfth smaller than a FULL. Logs have it
+// since version 2; manifests, whose records are few, keep version 1.
 //
 // The checksum is salted by place and not chained: a stale, misplaced or foreign fragment fails
 // at once, and one bad record leaves those behind it verifiable, which is what the verdict
@@ -52,7 +57,7 @@ inline constexpr uint64_t kLogOpenPayloadBytes = 59;  // 2 + 16 + 8 + 4 · 8 + 1
 // Largest payload of one record that any version of this format writes. Wider than any
 // option allows, so that a store opened with smaller options still reads its log.
 inline constexpr uint64_t kLogRecordBytesMax = uint64_t{1} << 30;
-inline constexpr uint16_t kLogFormatVersion = 1;
+inline constexpr uint16_t kLogFormatVersion = 2;
 
 enum class FragmentType : uint8_t {
   kNone = 0,
@@ -63,6 +68,13 @@ enum class FragmentType : uint8_t {
   kOpen = 5,
   kClose = 6,
   kMark = 7,
+  kBatch = 8,
+};
+
+// How whole records are written; all are read.
+enum class RecordForm : uint8_t {
+  kFull = 1,   // Format version 1.
+  kBatch = 2,  // Format version 2.
 };
 
 // Records are batches: Record.payload is the operations, Record.ids their count, and first_id
@@ -72,10 +84,12 @@ enum class FragmentType : uint8_t {
 class LogFraming final : public journal::Framing {
  public:
   // A record that claims more payload than `payload_bytes_max` is bad.
-  explicit LogFraming(uint64_t payload_bytes_max = kLogRecordBytesMax)
-      : payload_bytes_max_(payload_bytes_max) {}
+  explicit LogFraming(uint64_t payload_bytes_max = kLogRecordBytesMax,
+                      RecordForm form = RecordForm::kBatch)
+      : payload_bytes_max_(payload_bytes_max), form_(form) {}
 
-  uint64_t FramedSize(uint64_t payload_bytes, uint64_t offset) const override;
+  uint64_t FramedSize(const journal::Record& record, journal::RecordId first_id,
+                      uint64_t offset) const override;
   uint64_t ControlSize(journal::ControlKind kind, uint64_t offset) const override;
   void Encode(const journal::Place& place, const journal::Record& record,
               std::span<std::byte> out) const override;
@@ -94,6 +108,7 @@ class LogFraming final : public journal::Framing {
 
  private:
   const uint64_t payload_bytes_max_;
+  const RecordForm form_;
 };
 
 }  // namespace aidb::lsm

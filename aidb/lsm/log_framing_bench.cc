@@ -21,13 +21,14 @@ void Encode(benchmark::State& state) {
   const journal::Framing& seam = framing;  // As the journal calls it.
   const std::string operations(static_cast<size_t>(state.range(0)), 'x');
   // Where a block ends inside the record, padding and one more header come on top.
-  std::vector<std::byte> out(framing.FramedSize(operations.size(), 0) + 2 * kLogHeaderBytes);
+  const journal::Record record{operations, 1};
+  std::vector<std::byte> out(framing.FramedSize(record, journal::RecordId{1}, 0) + 64);
   uint64_t offset = 0;
   uint64_t id = 1;
   for (auto _ : state) {
-    const uint64_t size = seam.FramedSize(operations.size(), offset);
-    seam.Encode({kFile, offset, journal::RecordId{id++}, 4096}, {operations, 1},
-                std::span(out).first(size));
+    const journal::RecordId first{id++};
+    const uint64_t size = seam.FramedSize(record, first, offset);
+    seam.Encode({kFile, offset, first, 4096}, record, std::span(out).first(size));
     offset += size;
     benchmark::DoNotOptimize(out.data());
   }
@@ -38,8 +39,12 @@ BENCHMARK(Encode)->Arg(97)->Arg(119)->Arg(1000)->Arg(100'000);
 void FramedSize(benchmark::State& state) {
   const LogFraming framing;
   const journal::Framing& seam = framing;
+  const std::string operations(119, 'x');
   uint64_t offset = 0;
-  for (auto _ : state) offset += seam.FramedSize(119, offset);
+  uint64_t id = 1;
+  for (auto _ : state) {
+    offset += seam.FramedSize({operations, 1}, journal::RecordId{id++}, offset);
+  }
   benchmark::DoNotOptimize(offset);
 }
 BENCHMARK(FramedSize);

@@ -31,14 +31,17 @@ constexpr FileIdentity kFile{
 // A log in memory, grown record by record.
 class TestLog {
  public:
-  explicit TestLog(FileIdentity file = kFile, uint64_t payload_max = kLogRecordBytesMax)
-      : framing_(payload_max), file_(file) {}
+  explicit TestLog(FileIdentity file = kFile, uint64_t payload_max = kLogRecordBytesMax,
+                   RecordForm form = RecordForm::kFull)
+      : framing_(payload_max, form), file_(file), form_(form) {}
+  explicit TestLog(RecordForm form) : TestLog(kFile, kLogRecordBytesMax, form) {}
 
   // Returns the offset at which it was put.
   uint64_t Add(std::string_view operations, uint32_t ids = 1, uint32_t behind = 0) {
     const uint64_t offset = bytes_.size();
-    bytes_.resize(offset + framing_.FramedSize(operations.size(), offset), 'x');
-    framing_.Encode({file_, offset, RecordId{next_id_}, behind}, {operations, ids}, Rest(offset));
+    const journal::Record record{operations, ids};
+    bytes_.resize(offset + framing_.FramedSize(record, RecordId{next_id_}, offset), 'x');
+    framing_.Encode({file_, offset, RecordId{next_id_}, behind}, record, Rest(offset));
     next_id_ += ids;
     return offset;
   }
@@ -51,8 +54,8 @@ class TestLog {
   // Adds a record that ends `left` bytes before its block does.
   void FillBlockBut(uint64_t left) {
     const uint64_t in_block = bytes_.size() % kLogBlockBytes;
-    Add(std::string(kLogBlockBytes - in_block - left - kLogHeaderBytes - kLogBatchHeaderBytes,
-                    'f'));
+    const uint64_t header = form_ == RecordForm::kFull ? kLogBatchHeaderBytes : 2;
+    Add(std::string(kLogBlockBytes - in_block - left - kLogHeaderBytes - header, 'f'));
     ASSERT_EQ(bytes_.size() % kLogBlockBytes, (kLogBlockBytes - left) % kLogBlockBytes);
   }
   Parsed ParseAt(uint64_t offset, bool more_follows = false) {
@@ -82,6 +85,7 @@ class TestLog {
 
   LogFraming framing_;
   FileIdentity file_;
+  RecordForm form_;
   std::string bytes_;
   std::string scratch_;
   uint64_t next_id_ = 1;
@@ -124,14 +128,17 @@ TEST(LogFraming, ReadsBackWhatItWrote) {
   EXPECT_EQ(log.ParseAt(log.bytes().size()).kind, ParseKind::kFill);
 }
 
-TEST(LogFraming, TakesFramedSizeBytesAtEveryPlaceAndLength) {
+class LogFramingForms : public ::testing::TestWithParam<RecordForm> {};
+
+TEST_P(LogFramingForms, TakesFramedSizeBytesAtEveryPlaceAndLength) {
   // Block ends with 0…40 bytes left, payloads around each boundary between fragment counts.
   for (uint64_t left = 0; left <= 40; ++left) {
     for (const uint64_t payload :
          {uint64_t{0}, uint64_t{1}, uint64_t{20}, kLogFragmentPayloadMax - 18,
-          kLogFragmentPayloadMax - 17, kLogFragmentPayloadMax - 16, 2 * kLogFragmentPayloadMax - 17,
+          kLogFragmentPayloadMax - 17, kLogFragmentPayloadMax - 16, kLogFragmentPayloadMax - 3,
+          kLogFragmentPayloadMax - 2, kLogFragmentPayloadMax - 1, 2 * kLogFragmentPayloadMax - 17,
           2 * kLogFragmentPayloadMax, uint64_t{100'000}}) {
-      TestLog log;
+      TestLog log(GetParam());
       log.FillBlockBut(left);
       const std::string operations(payload, 'p');
       const uint64_t at = log.Add(operations);
@@ -139,6 +146,45 @@ TEST(LogFraming, TakesFramedSizeBytesAtEveryPlaceAndLength) {
       ExpectRecord(parsed, operations);
       EXPECT_EQ(at + parsed.size, log.bytes().size()) << left << " " << payload;
     }
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Both, LogFramingForms,
+                         ::testing::Values(RecordForm::kFull, RecordForm::kBatch));
+
+TEST(LogFraming, FramesASmallWriteInAShortHeader) {
+  TestLog log(RecordForm::kBatch);
+  log.AddControl(ControlKind::kOpen);
+  const uint64_t at = log.Add("operations", 300, 17);
+  // Header, two bytes for 300 operations, one for the first sequence, 1.
+  EXPECT_EQ(log.bytes().size() - at, kLogHeaderBytes + 2 + 1 + 10);
+  EXPECT_EQ(log.bytes()[at + 6], static_cast<char>(FragmentType::kBatch));
+  const Parsed parsed = log.ParseAt(at);
+  ExpectRecord(parsed, "operations");
+  EXPECT_EQ(parsed.ids, 300u);
+  EXPECT_EQ(parsed.first_id, RecordId{1});
+  EXPECT_EQ(parsed.behind, 17u);
+  ExpectRecord(log.ParseAt(log.Add("")), "");
+}
+
+TEST(LogFraming, RefusesAShortHeaderThatIsNone) {
+  for (const auto& [header, good] :
+       {std::pair(std::string("\x01\x01"), true),
+        {std::string("\x00\x01", 2), false},
+        {std::string("\x01\x80"), false},
+        {std::string("\x81\x00", 2), false},
+        // 2^32 operations; then the last sequence there is, and the one behind it.
+        {std::string("\x80\x80\x80\x80\x10\x01"), false},
+        {std::string("\x01\xFF\xFF\xFF\xFF\xFF\xFF\xFF\x7F"), true},
+        {std::string("\x02\xFF\xFF\xFF\xFF\xFF\xFF\xFF\x7F"), false},
+        {std::string("\x01\x80\x80\x80\x80\x80\x80\x80\x80\x01"), false}}) {
+    TestLog log(RecordForm::kBatch);
+    // The sequence 1 and a count of 1 take two bytes, which the header replaces.
+    const uint64_t at = log.Add(std::string(header.size() - 2, 'x'));
+    log.bytes().replace(at + kLogHeaderBytes, header.size(), header);
+    log.FixChecksum(at);
+    EXPECT_EQ(log.ParseAt(at).kind == ParseKind::kRecord, good) << header.size();
+    EXPECT_EQ(reference::ItemAt(log.bytes(), at, kFile, 100).has_value(), good) << header.size();
   }
 }
 
@@ -194,8 +240,8 @@ TEST(LogFraming, SaturatesBehind) {
   EXPECT_EQ(log.ParseAt(unknown).behind, kBehindUnknown);
 }
 
-TEST(LogFraming, SeesEveryFlippedBit) {
-  TestLog log;
+TEST_P(LogFramingForms, SeesEveryFlippedBit) {
+  TestLog log(GetParam());
   log.AddControl(ControlKind::kOpen);
   for (int i = 0; i < 5; ++i) log.Add("record " + std::to_string(i));
   log.AddControl(ControlKind::kClose);
@@ -217,8 +263,8 @@ TEST(LogFraming, SeesEveryFlippedBit) {
   }
 }
 
-TEST(LogFraming, ReadsEveryCutFileAsUnfinishedOrFill) {
-  TestLog log;
+TEST_P(LogFramingForms, ReadsEveryCutFileAsUnfinishedOrFill) {
+  TestLog log(GetParam());
   const uint64_t first = log.Add("the only record");
   const std::string intact = log.bytes();
   for (size_t size = 1; size < intact.size(); ++size) {
@@ -293,7 +339,7 @@ TEST(LogFraming, SaysNewerAndNotBadOfWhatALaterVersionMayWrite) {
     size_t byte;
     uint8_t value;
   };
-  for (const Case& c : {Case{"fragment type", 6, 8}, Case{"fragment type 0", 6, 0},
+  for (const Case& c : {Case{"fragment type", 6, 9}, Case{"fragment type 0", 6, 0},
                         Case{"fragment flags", 7, 1}, Case{"batch flags", 16 + 16, 1}}) {
     TestLog log;
     const uint64_t at = log.Add("operations");
@@ -304,7 +350,7 @@ TEST(LogFraming, SaysNewerAndNotBadOfWhatALaterVersionMayWrite) {
   for (const size_t byte : {size_t{16}, size_t{16 + 58}}) {  // Format version, key id.
     TestLog log;
     log.AddControl(ControlKind::kOpen);
-    log.bytes()[byte] = 2;
+    log.bytes()[byte] = 3;
     log.FixChecksum(0);
     EXPECT_EQ(log.ParseAt(0).kind, ParseKind::kNewer);
   }
@@ -382,8 +428,8 @@ TEST(LogFraming, ReadsTheIdentityFromTheBytesAlone) {
 }
 
 // One file that holds each kind of fragment; docs/formats/log.md describes it.
-std::string GoldenLog() {
-  TestLog log;
+std::string GoldenLog(RecordForm form) {
+  TestLog log(form);
   log.AddControl(ControlKind::kOpen, {.previous_number = 41,
                                       .previous_end = 4096,
                                       .previous_durable = 4000,
@@ -409,9 +455,10 @@ TEST(LogFraming, ALogHoldsWhatMergesMadeAndNoMerges) {
   EXPECT_NE(refused.message().find("newer version"), std::string_view::npos);
 }
 
-TEST(LogFraming, WritesTheGoldenFileBitForBit) {
-  const std::string log = GoldenLog();
-  EXPECT_TRUE(Golden("log_v1.log", log) == log) << "docs/formats/log.md and the format differ";
+TEST_P(LogFramingForms, WritesTheGoldenFileBitForBit) {
+  const std::string log = GoldenLog(GetParam());
+  const char* name = GetParam() == RecordForm::kFull ? "log_v1.log" : "log_v2.log";
+  EXPECT_TRUE(Golden(name, log) == log) << "docs/formats/log.md and the format differ";
   EXPECT_EQ(reference::ReadAll(log, kFile, kLogRecordBytesMax).size(), 6u);
 }
 

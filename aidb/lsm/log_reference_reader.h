@@ -71,7 +71,22 @@ inline bool ZerosBetween(const std::string& file, uint64_t from, uint64_t to) {
   return true;
 }
 
-// What starts at file[at], or nullopt when that is no whole, valid thing of format version 1.
+// Takes a varint off the front; nullopt when it is cut, overlong or above 64 bits.
+inline std::optional<uint64_t> TakeVarint(std::string& from) {
+  uint64_t value = 0;
+  for (size_t i = 0; i < from.size() && i < 10; ++i) {
+    const auto byte = static_cast<uint8_t>(from[i]);
+    if (i == 9 && byte > 1) return std::nullopt;
+    value |= uint64_t{byte % 128u} << (7 * i);
+    if (byte >= 128) continue;
+    if (i > 0 && byte == 0) return std::nullopt;
+    from.erase(0, i + 1);
+    return value;
+  }
+  return std::nullopt;
+}
+
+// What starts at file[at], or nullopt when that is no whole, valid thing of format version 2.
 inline std::optional<Item> ItemAt(const std::string& file, uint64_t at,
                                   const journal::FileIdentity& identity, uint64_t payload_max) {
   const uint64_t begin = SkipPadding(at);
@@ -85,13 +100,29 @@ inline std::optional<Item> ItemAt(const std::string& file, uint64_t at,
   if (piece->type == 6 || piece->type == 7)
     return piece->payload.empty() ? std::optional(item) : std::nullopt;
   if (piece->type == 5) {
+    if (piece->payload.size() < 2) return std::nullopt;
+    const uint64_t version = Number(piece->payload, 0, 2);
+    if (version != 1 && version != 2) return std::nullopt;
     std::string expected;
-    Push(expected, 1, 2);
+    Push(expected, version, 2);
     expected.append(identity.journal_uuid.begin(), identity.journal_uuid.end());
     Push(expected, identity.number, 8);
     const bool good = at == 0 && piece->payload.size() == 59 && piece->payload.ends_with('\0') &&
                       piece->payload.starts_with(expected);
     return good ? std::optional(item) : std::nullopt;
+  }
+  constexpr uint64_t kIds = uint64_t{1} << 56;
+  if (piece->type == 8) {
+    item.operations = piece->payload;
+    const auto count = TakeVarint(item.operations);
+    const auto first = count ? TakeVarint(item.operations) : std::nullopt;
+    if (!first || *count == 0 || *count >= uint64_t{1} << 32) return std::nullopt;
+    if (*first >= kIds || *count > kIds - *first || item.operations.size() > payload_max)
+      return std::nullopt;
+    item.type = 1;
+    item.count = static_cast<uint32_t>(*count);
+    item.first_id = *first;
+    return item;
   }
   if (piece->type != 1 && piece->type != 2) return std::nullopt;
   std::string joined = piece->payload;
@@ -109,7 +140,6 @@ inline std::optional<Item> ItemAt(const std::string& file, uint64_t at,
   item.type = 1;
   item.count = static_cast<uint32_t>(Number(joined, 4, 4));
   item.first_id = Number(joined, 8, 8);
-  constexpr uint64_t kIds = uint64_t{1} << 56;
   if (item.count == 0 || item.first_id >= kIds || item.count > kIds - item.first_id)
     return std::nullopt;
   item.operations = joined.substr(17);

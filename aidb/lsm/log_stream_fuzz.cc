@@ -64,9 +64,9 @@ void Step(Script& script, const LogFraming& framing, const journal::FileIdentity
       const uint64_t payload = step % 8 == 5 ? argument : argument % 200;
       if (offset + payload > kFileMax) return;
       const std::string operations(payload, static_cast<char>(argument));
-      script.file.resize(offset + framing.FramedSize(payload, offset));
-      framing.Encode(place, {operations, 1},
-                     std::as_writable_bytes(std::span(script.file)).subspan(offset));
+      const journal::Record record{operations, 1};
+      script.file.resize(offset + framing.FramedSize(record, place.first_id, offset));
+      framing.Encode(place, record, std::as_writable_bytes(std::span(script.file)).subspan(offset));
       ++script.things;
     }
   }

@@ -75,12 +75,12 @@ Status Manifest::Append(const VersionEdit& edit) {
 }
 
 Status Manifest::WriteRecord(std::string_view payload) {
-  std::string framed(framing_.FramedSize(payload.size(), end_), '\0');
-  framing_.Encode({.file = {state_.uuid.bytes, number_},
-                   .offset = end_,
-                   .first_id = journal::RecordId{next_id_},
-                   .behind = 0},
-                  {.payload = payload, .ids = 1}, std::as_writable_bytes(std::span(framed)));
+  const journal::Record record{.payload = payload, .ids = 1};
+  const journal::RecordId id{next_id_};
+  std::string framed(framing_.FramedSize(record, id, end_), '\0');
+  framing_.Encode(
+      {.file = {state_.uuid.bytes, number_}, .offset = end_, .first_id = id, .behind = 0}, record,
+      std::as_writable_bytes(std::span(framed)));
   if (Status status = io::WriteFully(*file_, end_, AsBytes(framed)); !status.ok()) {
     // A record that the page cache does not have whole, the disk does not have whole either.
     const Result<uint64_t> size = file_->Size();
@@ -105,8 +105,10 @@ Status Manifest::WriteSnapshot(const ManifestState& state) {
   for (const VersionEdit& edit : state.Snapshot()) {
     const std::string payload = edit.Encode();
     const uint64_t offset = bytes.size();
-    bytes.resize(offset + framing_.FramedSize(payload.size(), offset));
-    framing_.Encode({identity, offset, journal::RecordId{next_id_++}, 0}, {payload, 1},
+    const journal::Record record{payload, 1};
+    const journal::RecordId id{next_id_++};
+    bytes.resize(offset + framing_.FramedSize(record, id, offset));
+    framing_.Encode({identity, offset, id, 0}, record,
                     std::as_writable_bytes(std::span(bytes)).subspan(offset));
   }
   AIDB_RETURN_IF_ERROR(io::WriteFully(*file_, 0, AsBytes(bytes)));

@@ -123,7 +123,7 @@ class Manifest {
   io::FileSystem& files_;
   const std::string directory_;
   FileNumbers& numbers_;
-  const LogFraming framing_{kManifestRecordBytesMax};
+  const LogFraming framing_{kManifestRecordBytesMax, RecordForm::kFull};
 
   ManifestState state_;
   std::unique_ptr<io::File> file_;  // Null once dead.

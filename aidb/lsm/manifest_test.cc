@@ -512,7 +512,7 @@ TEST(ReadManifest, RefusesWhatANewerVersionWroteAndLeavesItAlone) {
   const LogFraming framing;
   const std::string payload("\xC7\x01\x01x", 4);  // Field 99, required.
   const uint64_t offset = content.size();
-  content.resize(offset + framing.FramedSize(payload.size(), offset));
+  content.resize(offset + framing.FramedSize({payload, 1}, journal::RecordId{2}, offset));
   framing.Encode({{kUuid.bytes, 1}, offset, journal::RecordId{2}, 0}, {payload, 1},
                  std::as_writable_bytes(std::span(content)).subspan(offset));
   store.files.SetContent(store.path(), content);
@@ -531,7 +531,7 @@ TEST(ReadManifest, NoticesAMissingEdit) {
   std::string content = store.files.Content(store.path()).substr(0, begin);
   const LogFraming framing;
   const std::string payload = Adds(7).Encode();
-  content.resize(begin + framing.FramedSize(payload.size(), begin));
+  content.resize(begin + framing.FramedSize({payload, 1}, journal::RecordId{3}, begin));
   framing.Encode({{kUuid.bytes, 1}, begin, journal::RecordId{3}, 0}, {payload, 1},
                  std::as_writable_bytes(std::span(content)).subspan(begin));
   store.files.SetContent(store.path(), content);

@@ -15,7 +15,7 @@ import read_table
 from read_table import crc32c, masked, need, u, varint
 
 BLOCK, HEADER = 32768, 16
-FULL, FIRST, MIDDLE, LAST, OPEN = 1, 2, 3, 4, 5
+FULL, FIRST, MIDDLE, LAST, OPEN, BATCH = 1, 2, 3, 4, 5, 8
 PUT, DELETE = 1, 2
 PUT_EXPIRING = 5
 
@@ -42,8 +42,11 @@ def records(data, store, number):
     joined = b""
     for at, kind, payload in fragments(data, store, number):
         if at == 0:
-            need(kind == OPEN and len(payload) == 59 and u(payload, 0, 2) == 1, "OPEN")
+            need(kind == OPEN and len(payload) == 59 and u(payload, 0, 2) in (1, 2), "OPEN")
             need(payload[2:18] == store and u(payload, 18, 8) == number, "whose file")
+        if kind == BATCH:
+            (count, first), end = numbers(payload, 2)
+            yield first, count, payload[end:]
         if kind not in (FULL, FIRST, MIDDLE, LAST):
             continue
         joined = payload if kind in (FULL, FIRST) else joined + payload
