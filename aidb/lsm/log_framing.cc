@@ -194,7 +194,8 @@ bool IsNewer(const Fragment& fragment) {
          fragment.type > FragmentType::kBatch;
 }
 
-Parsed ParseControl(const Fragment& fragment, uint64_t offset, const FileIdentity& file) {
+Parsed ParseControl(const Fragment& fragment, uint64_t offset, const FileIdentity& file,
+                    RecordForm form) {
   Parsed parsed;
   parsed.kind = ParseKind::kControl;
   parsed.control = fragment.type == FragmentType::kClose ? ControlKind::kClose : ControlKind::kMark;
@@ -208,7 +209,7 @@ Parsed ParseControl(const Fragment& fragment, uint64_t offset, const FileIdentit
   if (payload.size() < 2) return Refuse(ParseKind::kBad, "an OPEN without a format version");
   const uint16_t version = LoadLe<uint16_t>(payload.data());
   if (version == 0) return Refuse(ParseKind::kBad, "an OPEN of format version 0, never written");
-  if (version > kLogFormatVersion)
+  if (version > static_cast<uint16_t>(form))
     return Refuse(ParseKind::kNewer, "the file has a newer format version");
   if (payload.size() != kLogOpenPayloadBytes)
     return Refuse(ParseKind::kBad, "an OPEN of the wrong size");
@@ -395,7 +396,7 @@ Parsed LogFraming::Parse(std::string_view bytes, bool more_follows, uint64_t off
     case FragmentType::kLast:
       return Refuse(ParseKind::kBad, "the middle of a record without its beginning");
     default:
-      parsed = ParseControl(first.fragment, offset, file);
+      parsed = ParseControl(first.fragment, offset, file, form_);
   }
   if (parsed.kind != ParseKind::kRecord && parsed.kind != ParseKind::kControl) return parsed;
   if (parsed.payload.size() > payload_bytes_max_)

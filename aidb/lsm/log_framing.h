@@ -57,7 +57,6 @@ inline constexpr uint64_t kLogOpenPayloadBytes = 59;  // 2 + 16 + 8 + 4 · 8 + 1
 // Largest payload of one record that any version of this format writes. Wider than any
 // option allows, so that a store opened with smaller options still reads its log.
 inline constexpr uint64_t kLogRecordBytesMax = uint64_t{1} << 30;
-inline constexpr uint16_t kLogFormatVersion = 2;
 
 enum class FragmentType : uint8_t {
   kNone = 0,
@@ -71,7 +70,8 @@ enum class FragmentType : uint8_t {
   kBatch = 8,
 };
 
-// How whole records are written; all are read.
+// How whole records are written, by the format version that OPEN names. Files of older versions are
+// read, newer ones refused.
 enum class RecordForm : uint8_t {
   kFull = 1,   // Format version 1.
   kBatch = 2,  // Format version 2.

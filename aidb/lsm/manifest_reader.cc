@@ -131,7 +131,7 @@ class Reader {
     return {};
   }
 
-  const LogFraming framing_{kManifestRecordBytesMax};
+  const LogFraming framing_{kManifestRecordBytesMax, RecordForm::kFull};
   const std::string_view bytes_;
   const std::string path_;
   const journal::FileIdentity file_;

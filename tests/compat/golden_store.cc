@@ -156,7 +156,7 @@ std::string NameOf(const Files& files, StoreFile kind) {
 // Raises the version in the OPEN of a log or manifest and makes its checksum right again.
 void RaiseLogVersion(std::string& bytes) {
   constexpr size_t kHeader = 16;
-  bytes[kHeader] = 2;
+  bytes[kHeader] = 3;
   const size_t length = LoadLe<uint16_t>(bytes.data() + 4);
   std::string salt = bytes.substr(kHeader + 2, 24);  // uuid, number
   AppendLe<uint64_t>(salt, 0);
