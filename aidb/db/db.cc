@@ -99,6 +99,13 @@ Status DB::Delete(std::string_view key, const WriteOptions& options) {
   return store_->Write(std::move(batch), options).status();
 }
 
+Status DB::DeleteRange(std::string_view begin, std::optional<std::string_view> end,
+                       const WriteOptions& options) {
+  WriteBatch batch;
+  batch.DeleteRange(begin, end);
+  return store_->Write(std::move(batch), options).status();
+}
+
 Result<Sequence> DB::Write(WriteBatch batch, const WriteOptions& options) {
   return store_->Write(std::move(batch), options);
 }

@@ -106,6 +106,11 @@ class DB {
                const WriteOptions& options = {});
   // Deleting an absent key succeeds.
   Status Delete(std::string_view key, const WriteOptions& options = {});
+  // Deletes every key in [begin, end), however many there are, in the time of one write; without an
+  // end every key from `begin` on. kInvalidArgument when it ends before it begins; where it ends
+  // where it begins nothing happens.
+  Status DeleteRange(std::string_view begin, std::optional<std::string_view> end,
+                     const WriteOptions& options = {});
   // Returns the last sequence of the batch.
   Result<Sequence> Write(WriteBatch batch, const WriteOptions& options = {});
 

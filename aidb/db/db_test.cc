@@ -43,6 +43,26 @@ class DurableBackend : public BackendTest {};
 INSTANTIATE_TEST_SUITE_P(All, DurableBackend, ::testing::Values(AIDB_DURABLE_BACKENDS),
                          NameOfParameter);
 
+TEST_P(EachBackend, DeletesARange) {
+  ASSERT_OK_AND_ASSIGN(const auto db, Open());
+  for (const char* key : {"a", "b", "c", "d"}) ASSERT_OK(db->Put(key, "v"));
+  Transaction transaction = db->Begin();
+  ASSERT_OK(transaction.GetForUpdate("b"));
+  ASSERT_OK(transaction.Put("x", "v"));
+  ASSERT_OK(db->DeleteRange("b", "c"));
+  EXPECT_EQ(Join(db->Scan()), "a=v c=v d=v ok");
+  EXPECT_EQ(transaction.Commit().status().code(), StatusCode::kConflict);
+  EXPECT_EQ(db->DeleteRange("c", "b").code(), StatusCode::kInvalidArgument);
+  ASSERT_OK(db->DeleteRange("c", std::nullopt));
+  EXPECT_EQ(Join(db->Scan()), "a=v ok");
+  Transaction scanned = db->Begin();
+  EXPECT_EQ(Join(scanned.ScanForUpdate()), "a=v ok");
+  ASSERT_OK(scanned.Put("x", "v"));
+  ASSERT_OK(db->DeleteRange("", std::nullopt));
+  EXPECT_EQ(scanned.Commit().status().code(), StatusCode::kConflict);
+  EXPECT_EQ(Join(db->Scan()), "ok");
+}
+
 TEST_P(EachBackend, DoesWhatTheFrontDoorShows) {
   ASSERT_OK_AND_ASSIGN(const auto db, Open());
   ASSERT_OK(db->Put("city:beijing", "21.5M"));

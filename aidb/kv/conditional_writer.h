@@ -27,7 +27,10 @@ class ConditionalWriter {
  public:
   virtual ~ConditionalWriter() = default;
   // Writing counts as change, even of the same value; only a key that was absent and is absent
-  // again may count as unchanged. kConflict names a key that changed; then nothing was written. An
+  // again may count as unchanged. A range delete writes every key in its range, so keys and ranges
+  // that it meets have changed, unless it met no key that was there: then they may count as
+  // unchanged. kConflict names a key that changed, or the first that such a range has in common
+  // with what must not have changed; then nothing was written. An
   // empty batch checks and writes nothing. Otherwise as Store::Write.
   virtual Result<Sequence> WriteIf(const Precondition& unchanged, WriteBatch batch,
                                    const WriteOptions& options) = 0;

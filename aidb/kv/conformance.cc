@@ -44,9 +44,9 @@ bool Applies(const ConformanceTest& test, Abilities abilities) {
 
 bool RegisterConformanceSuite(std::string_view name, Abilities abilities, SubjectMaker make) {
   const std::string suite = std::string(name) + "Conformance";
-  for (const auto& part :
-       {WriteTests(), ReadTests(), IteratorTests(), ExpiryTests(), MergeTests(), LifecycleTests(),
-        ConditionalTests(), CompactionTests(), CheckpointTests(), ThreadTests()}) {
+  for (const auto& part : {WriteTests(), ReadTests(), IteratorTests(), ExpiryTests(), MergeTests(),
+                           RangeDeleteTests(), LifecycleTests(), ConditionalTests(),
+                           CompactionTests(), CheckpointTests(), ThreadTests()}) {
     for (const ConformanceTest& test : part) {
       if (!Applies(test, abilities)) continue;
       testing::RegisterTest(
@@ -94,6 +94,12 @@ Sequence Trial::Merge(std::string_view key, MergeOperator op, std::string_view o
 Sequence Trial::Delete(std::string_view key) {
   WriteBatch batch;
   batch.Delete(key);
+  return Write(std::move(batch));
+}
+
+Sequence Trial::DeleteRange(std::string_view begin, std::optional<std::string_view> end) {
+  WriteBatch batch;
+  batch.DeleteRange(begin, end);
   return Write(std::move(batch));
 }
 

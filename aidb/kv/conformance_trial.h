@@ -40,6 +40,7 @@ class Trial {
   Sequence PutUntil(std::string_view key, std::string_view value, uint64_t expires_at_ms);
   Sequence Merge(std::string_view key, MergeOperator op, std::string_view operand);
   Sequence Delete(std::string_view key);
+  Sequence DeleteRange(std::string_view begin, std::optional<std::string_view> end);
   Sequence Write(WriteBatch batch);
   std::optional<std::string> Get(std::string_view key, const Snapshot* snapshot = nullptr);
   Pairs Scan(const ScanOptions& options = {});
@@ -89,6 +90,7 @@ ConformanceTests ReadTests();
 ConformanceTests IteratorTests();
 ConformanceTests ExpiryTests();
 ConformanceTests MergeTests();
+ConformanceTests RangeDeleteTests();
 ConformanceTests LifecycleTests();
 ConformanceTests ConditionalTests();
 ConformanceTests CompactionTests();

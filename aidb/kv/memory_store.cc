@@ -11,6 +11,7 @@
 
 #include "aidb/base/sync.h"
 #include "aidb/kv/expiry_clock.h"
+#include "aidb/kv/range_delete.h"
 
 namespace aidb::kv {
 namespace {
@@ -117,10 +118,16 @@ class MemoryStore::Core {
   Moment Newest() const AIDB_REQUIRES(mu_);
   Result<Moment> MomentFor(const Snapshot* snapshot) const AIDB_REQUIRES(mu_);
   Status CheckUnchanged(const Precondition& unchanged) const AIDB_REQUIRES(mu_);
+  Result<WriteBatch> WithEnds(const WriteBatch& batch) const AIDB_REQUIRES(mu_);
   Result<WriteBatch> Folded(const WriteBatch& batch) const AIDB_REQUIRES(mu_);
   Result<Sequence> WriteFolded(const WriteBatch& batch) AIDB_REQUIRES(mu_);
   Status CheckFits(const WriteBatch& batch) const AIDB_REQUIRES(mu_);
+  uint64_t CostOfDeleteRange(const WriteBatch::Operation& range,
+                             std::set<std::string_view>& put) const AIDB_REQUIRES(mu_);
   void Apply(std::string_view key, Value value) AIDB_REQUIRES(mu_);
+  void ApplyDeleteRange(std::string_view begin, std::string_view end) AIDB_REQUIRES(mu_);
+  // The next version of a key, of the newest sequence.
+  void Add(Entries::iterator entry, bool is_new, Value value) AIDB_REQUIRES(mu_);
   void DropDeadVersions() AIDB_REQUIRES(mu_);
   void DropExpired(const Moment& oldest_live) AIDB_REQUIRES(mu_);
   // Takes the oldest version off an entry.
@@ -169,9 +176,21 @@ Result<Sequence> MemoryStore::Core::Write(const Precondition* unchanged, const W
   if (closed_) return Closed();
   if (unchanged != nullptr) AIDB_RETURN_IF_ERROR(CheckUnchanged(*unchanged));
   if (batch.empty()) return newest_;
-  if (!batch.has_merge()) return WriteFolded(batch);
-  AIDB_ASSIGN_OR_RETURN(const WriteBatch folded, Folded(batch));
+  if (!batch.has_merge() && !batch.has_open_range()) return WriteFolded(batch);
+  WriteBatch folded = batch;
+  if (batch.has_open_range()) {
+    AIDB_ASSIGN_OR_RETURN(folded, WithEnds(batch));
+  }
+  if (batch.has_merge()) {
+    AIDB_ASSIGN_OR_RETURN(folded, Folded(folded));
+  }
   return WriteFolded(folded);
+}
+
+Result<WriteBatch> MemoryStore::Core::WithEnds(const WriteBatch& batch) const {
+  std::optional<std::string> last;
+  if (!entries_.empty()) last = entries_.rbegin()->first;
+  return CloseRanges(batch, options_.batch_bytes_max, [&] { return last; });
 }
 
 Result<WriteBatch> MemoryStore::Core::Folded(const WriteBatch& batch) const {
@@ -196,6 +215,10 @@ Result<Sequence> MemoryStore::Core::WriteFolded(const WriteBatch& batch) {
     AIDB_CHECK(next.ok());  // A WriteBatch holds what its own methods encoded.
     if (!*next) break;
     const WriteBatch::Operation& operation = **next;
+    if (operation.kind == OpKind::kDeleteRange) {
+      ApplyDeleteRange(operation.key, operation.value);
+      continue;
+    }
     Value value;
     if (operation.kind != OpKind::kDelete) {
       Stored stored{.bytes = std::string(operation.value), .expires_at_ms = std::nullopt};
@@ -235,9 +258,18 @@ Status MemoryStore::Core::CheckFits(const WriteBatch& batch) const {
   uint64_t cost = 0;
   bool deletes_only = true;
   WriteBatch::Reader operations = batch.operations_reader();
+  // Keys that the batch has put so far, for the sake of its range deletes.
+  std::set<std::string_view> put;
   for (auto next = operations.Next(); next.ok() && *next; next = operations.Next()) {
-    cost += (*next)->key.size() + (*next)->value.size() + OverheadOf(Expires((*next)->kind));
-    if ((*next)->kind != OpKind::kDelete) deletes_only = false;
+    const WriteBatch::Operation& operation = **next;
+    if (operation.kind == OpKind::kDeleteRange) {
+      cost += CostOfDeleteRange(operation, put);
+      continue;
+    }
+    cost += operation.key.size() + operation.value.size() + OverheadOf(Expires(operation.kind));
+    if (operation.kind == OpKind::kDelete) continue;
+    deletes_only = false;
+    if (batch.range_deletes() > 0) put.insert(operation.key);
   }
   const uint64_t reserve = deletes_only ? 0 : options_.memory_bytes / 16;
   const uint64_t limit = options_.memory_bytes - reserve;
@@ -247,11 +279,41 @@ Status MemoryStore::Core::CheckFits(const WriteBatch& batch) const {
                            std::to_string(used_bytes_) + " are in use");
 }
 
+// A delete of each key that is there; where nobody may see what they held, they are gone, with
+// their keys, when the batch is written.
+uint64_t MemoryStore::Core::CostOfDeleteRange(const WriteBatch::Operation& range,
+                                              std::set<std::string_view>& put) const {
+  if (held_.empty()) return 0;
+  uint64_t cost = 0;
+  for (auto entry = entries_.lower_bound(range.key);
+       entry != entries_.end() && entry->first < range.value; ++entry) {
+    if (entry->second.back().value != nullptr) cost += CostOf(entry->first, nullptr);
+  }
+  const auto begin = put.lower_bound(range.key);
+  const auto end = put.lower_bound(range.value);
+  for (auto key = begin; key != end; ++key) cost += CostOf(*key, nullptr);
+  put.erase(begin, end);
+  return cost;
+}
+
 void MemoryStore::Core::Apply(std::string_view key, Value value) {
   newest_ = newest_ + 1;
-  used_bytes_ += CostOf(key, value);
-  const bool deletes = value == nullptr;
   const auto [entry, is_new] = entries_.try_emplace(std::string(key));
+  Add(entry, is_new, std::move(value));
+}
+
+// One operation: all of these deletes have one sequence.
+void MemoryStore::Core::ApplyDeleteRange(std::string_view begin, std::string_view end) {
+  newest_ = newest_ + 1;
+  for (auto entry = entries_.lower_bound(begin); entry != entries_.end() && entry->first < end;
+       ++entry) {
+    if (entry->second.back().value != nullptr) Add(entry, false, nullptr);
+  }
+}
+
+void MemoryStore::Core::Add(Entries::iterator entry, bool is_new, Value value) {
+  used_bytes_ += CostOf(entry->first, value);
+  const bool deletes = value == nullptr;
   if (value != nullptr && value->expires_at_ms) expiring_.emplace(*value->expires_at_ms, entry);
   entry->second.push_back({newest_, std::move(value)});
   if (!is_new || deletes) superseded_.push_back({newest_, entry});

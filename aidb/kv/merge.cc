@@ -66,11 +66,21 @@ class Fold {
   void Expect(size_t index, const WriteBatch::Operation& operation) {
     if (operation.kind == OpKind::kMerge) {
       keys_[std::string(operation.key)].last = index;
+    } else if (operation.kind == OpKind::kDeleteRange) {
+      ForEachIn(operation, [&](Key& key) { key.last = index; });
     } else if (const auto key = keys_.find(operation.key); key != keys_.end()) {
       key->second.last = index;
     }
   }
   Status Take(size_t index, const WriteBatch::Operation& operation) {
+    if (operation.kind == OpKind::kDeleteRange) {
+      ForEachIn(operation, [](Key& key) {
+        key.known = true;
+        key.held = {};
+      });
+      folded_.DeleteRange(operation.key, operation.value);
+      return folded_.Validate(bytes_max_);
+    }
     const auto merged = keys_.find(operation.key);
     if (merged == keys_.end()) {
       Write(operation.key, ByItself(operation));
@@ -100,6 +110,14 @@ class Fold {
     Held held;
   };
 
+  // The keys that the batch merges, of those in a range, which has an end.
+  template <typename Visit>
+  void ForEachIn(const WriteBatch::Operation& range, const Visit& visit) {
+    for (auto key = keys_.lower_bound(range.key); key != keys_.end() && key->first < range.value;
+         ++key) {
+      visit(key->second);
+    }
+  }
   static Held ByItself(const WriteBatch::Operation& operation) {
     Held held;
     if (operation.kind == OpKind::kDelete) return held;

@@ -54,8 +54,9 @@ using ReadNewest = std::function<Result<std::optional<PinnedValue>>(std::string_
 // batch in front of it included. A value that expires keeps its instant; from one that has expired
 // by `now_ms`, as from nothing, the fold starts anew. A merge that a later operation of the batch
 // hides leaves a delete in its place: what comes out is as large as what the keys hold at the end.
-// The caller holds off other writes until the result is written. kInvalidArgument for an operator
-// that `merger` does not know, and as soon as more than `bytes_max` come out; errors of `read`.
+// Range deletes of it have ends (CloseRanges). The caller holds off other writes until the result
+// is written. kInvalidArgument for an operator that `merger` does not know, and as soon as more
+// than `bytes_max` come out; errors of `read`.
 Result<WriteBatch> FoldMerges(const WriteBatch& batch, const Merger& merger, uint64_t now_ms,
                               uint64_t bytes_max, const ReadNewest& read);
 

@@ -22,6 +22,18 @@ void ModelHistory::Apply(const std::string& key, std::optional<Value> value) {
   versions_[key].push_back({newest_, std::move(value)});
 }
 
+void ModelHistory::DeleteRange(std::string_view begin, std::string_view end, Sequence oldest) {
+  newest_ = newest_ + 1;
+  for (auto& [key, versions] : versions_) {
+    if (key < begin || (!end.empty() && key >= end)) continue;
+    versions.push_back({newest_, std::nullopt});
+    Trim(key, oldest);
+  }
+  std::erase_if(deleted_ranges_,
+                [&](const DeletedRange& range) { return range.sequence <= oldest; });
+  deleted_ranges_.push_back({newest_, std::string(begin), std::string(end)});
+}
+
 void ModelHistory::Merge(const std::string& key, MergeOperator op, std::string_view operand,
                          uint64_t now_ms) {
   Value value = Find(key, {newest_, now_ms}).value_or(Value{std::string(operand)});
@@ -68,7 +80,8 @@ ModelHistory::Changed ModelHistory::ChangedSince(std::string_view key, Moment si
                                                  uint64_t now_ms) const {
   const auto found = versions_.find(key);
   if (found == versions_.end() || found->second.back().sequence <= since.sequence) {
-    return Changed::kNo;
+    const std::string behind = std::string(key) + '\0';
+    return DeletedInSince(key, behind, since) ? Changed::kMaybe : Changed::kNo;
   }
   return Find(key, since) || Find(key, {newest_, now_ms}) ? Changed::kYes : Changed::kMaybe;
 }
@@ -76,11 +89,18 @@ ModelHistory::Changed ModelHistory::ChangedSince(std::string_view key, Moment si
 ModelHistory::Changed ModelHistory::RangeChangedSince(std::string_view lower,
                                                       std::string_view upper, Moment since,
                                                       uint64_t now_ms) const {
-  Changed most = Changed::kNo;
+  Changed most = DeletedInSince(lower, upper, since) ? Changed::kMaybe : Changed::kNo;
   for (const auto& [key, unused] : versions_) {
     if (key >= lower && key < upper) most = std::max(most, ChangedSince(key, since, now_ms));
   }
   return most;
+}
+
+bool ModelHistory::DeletedInSince(std::string_view lower, std::string_view upper,
+                                  Moment since) const {
+  return std::ranges::any_of(deleted_ranges_, [&](const DeletedRange& range) {
+    return range.sequence > since.sequence && range.Meets(lower, upper);
+  });
 }
 
 void ModelHistory::Trim(const std::string& key, Sequence oldest) {

@@ -31,6 +31,9 @@ class ModelHistory {
   Sequence newest() const { return newest_; }
   // Takes the next sequence; nullopt deletes.
   void Apply(const std::string& key, std::optional<Value> value);
+  // Takes the next sequence and deletes every key from `begin` on, before `end` unless that is
+  // empty; keeps what reads at or above `oldest` need.
+  void DeleteRange(std::string_view begin, std::string_view end, Sequence oldest);
   // A merge, judged by `now_ms`.
   void Merge(const std::string& key, MergeOperator op, std::string_view operand, uint64_t now_ms);
   std::optional<Value> Find(std::string_view key, Moment at) const;
@@ -41,7 +44,7 @@ class ModelHistory {
   // is absent again at `now_ms`, which a store may forget.
   enum class Changed : unsigned char { kNo, kMaybe, kYes };
   Changed ChangedSince(std::string_view key, Moment since, uint64_t now_ms) const;
-  // The most that is true of any key in [lower, upper).
+  // The most that is true of any key in [lower, upper), and kMaybe where a range delete met that.
   Changed RangeChangedSince(std::string_view lower, std::string_view upper, Moment since,
                             uint64_t now_ms) const;
   // Forgets what no read at or above `oldest` needs of this key.
@@ -53,6 +56,18 @@ class ModelHistory {
     std::optional<Value> value;
   };
   std::map<std::string, std::vector<Version>, std::less<>> versions_;  // Oldest first.
+  struct DeletedRange {
+    Sequence sequence;
+    std::string begin;
+    std::string end;  // Empty for none.
+
+    bool Meets(std::string_view lower, std::string_view upper) const {
+      return lower < upper && (end.empty() || lower < end) && begin < upper;
+    }
+  };
+  bool DeletedInSince(std::string_view lower, std::string_view upper, Moment since) const;
+
+  std::vector<DeletedRange> deleted_ranges_;
   Sequence newest_ = kSequenceNone;
 };
 

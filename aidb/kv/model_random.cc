@@ -1,6 +1,7 @@
 #include "aidb/kv/model_random.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace aidb::kv {
 namespace {
@@ -78,11 +79,24 @@ void RandomMerge(Rng& rng, const std::string& key, WriteBatch& batch, std::strin
   batch.Merge(key, op, operand);
 }
 
+void RandomDeleteRange(Rng& rng, WriteBatch& batch, std::string& text) {
+  std::string begin = RandomBound(rng);
+  std::optional<std::string> end = RandomBound(rng);
+  // Mostly few of the keys that there are.
+  if (!rng.OneIn(5)) end = begin + RandomKey(rng).substr(0, 2);
+  if (*end < begin) std::swap(begin, *end);
+  if (rng.OneIn(20)) end.reset();
+  text += " delete [" + Show(begin) + ", " + (end ? Show(*end) : "end") + ")";
+  batch.DeleteRange(begin, end);
+}
+
 WriteBatch RandomBatch(Rng& rng, uint64_t now_ms, std::string& text) {
   WriteBatch batch;
   for (uint64_t count = rng.Below(10); count > 0; --count) {
     const std::string key = RandomKey(rng);
-    if (rng.OneIn(3)) {
+    if (rng.OneIn(20)) {
+      RandomDeleteRange(rng, batch, text);
+    } else if (rng.OneIn(3)) {
       text += " delete " + Show(key);
       batch.Delete(key);
     } else if (rng.OneIn(5)) {

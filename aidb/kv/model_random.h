@@ -23,6 +23,8 @@ std::string RandomValue(Rng& rng);
 uint64_t RandomExpiry(Rng& rng, uint64_t now_ms);
 // Adds a merge to `batch`: mostly of small numbers and short strings, so that values grow slowly.
 void RandomMerge(Rng& rng, const std::string& key, WriteBatch& batch, std::string& text);
+// Adds a range delete to `batch`: of a few keys, one in 20 without an end.
+void RandomDeleteRange(Rng& rng, WriteBatch& batch, std::string& text);
 // 0 to 9 operations; their description is appended to `text`.
 WriteBatch RandomBatch(Rng& rng, uint64_t now_ms, std::string& text);
 

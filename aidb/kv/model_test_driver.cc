@@ -22,6 +22,7 @@ constexpr size_t kReportStepsMax = 60;
 enum class StepKind : unsigned char {
   kPut,
   kDelete,
+  kDeleteRange,
   kPutExpiring,
   kMerge,
   kBatch,
@@ -60,7 +61,7 @@ std::vector<Weight> Weights(Abilities abilities) {
       {StepKind::kOpenWalk, 150},     {StepKind::kMoveWalk, 2500},      {StepKind::kCloseWalk, 50},
       {StepKind::kTakeSnapshot, 100}, {StepKind::kReleaseSnapshot, 90}, {StepKind::kFlush, 6},
       {StepKind::kSync, 10},          {StepKind::kPutExpiring, 500},    {StepKind::kMerge, 500},
-      {StepKind::kAdvanceClock, 300}};
+      {StepKind::kAdvanceClock, 300}, {StepKind::kDeleteRange, 60}};
   if (abilities.conditional) weights.push_back({StepKind::kWriteIf, 150});
   if (abilities.compactor) weights.push_back({StepKind::kCompact, 3});
   if (abilities.durable) {
@@ -113,6 +114,7 @@ class ModelRun {
   void PutExpiring(Rng& rng);
   void Merge(Rng& rng);
   void Delete(Rng& rng);
+  void DeleteRange(Rng& rng);
   void Batch(Rng& rng);
   void WriteIf(Rng& rng);
   void Get(Rng& rng);
@@ -188,6 +190,8 @@ void ModelRun::Perform(const Step& step) {
       return Put(rng);
     case StepKind::kDelete:
       return Delete(rng);
+    case StepKind::kDeleteRange:
+      return DeleteRange(rng);
     case StepKind::kPutExpiring:
       return PutExpiring(rng);
     case StepKind::kMerge:
@@ -251,6 +255,10 @@ void ModelRun::ExpectWritten(const Result<Sequence>& written, const WriteBatch& 
   for (auto next = operations.Next(); next.ok() && *next; next = operations.Next()) {
     const WriteBatch::Operation& operation = **next;
     const std::string key(operation.key);
+    if (operation.kind == OpKind::kDeleteRange) {
+      history_.DeleteRange(key, operation.value, OldestNeeded());
+      continue;
+    }
     if (operation.kind == OpKind::kMerge) {
       history_.Merge(key, operation.merge_operator, operation.value, now_ms());
     } else {
@@ -299,6 +307,14 @@ void ModelRun::Delete(Rng& rng) {
   Say("delete " + Show(key));
   WriteBatch batch;
   batch.Delete(key);
+  Write(batch);
+}
+
+void ModelRun::DeleteRange(Rng& rng) {
+  WriteBatch batch;
+  std::string text;
+  RandomDeleteRange(rng, batch, text);
+  Say(text);
   Write(batch);
 }
 

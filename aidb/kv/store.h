@@ -50,6 +50,13 @@ inline constexpr size_t kMultiGetKeysMax = 65'536;
 // the limits, of a user's operator (from kUserMergeMin on) where the store was opened without its
 // function, and with the error of reading what the key holds: then nothing has happened.
 //
+// Range deletes: of every key in [begin, end) what was written before goes, and what is written
+// later, by the same batch or another, stays. It is one operation, with one sequence, whatever the
+// range holds; an empty range is none. The end may be left out: then the range ends behind the
+// last key that the store, or the batch so far, holds when the batch is written. (Keys are at most
+// kKeyBytesMax, so no key could stand for the end of all of them but a string of that size.) A
+// range that ends before it begins is kInvalidArgument.
+//
 // Errors: after kInvalidArgument, kConflict and kResourceExhausted nothing has happened. After
 // kIoError the batch is wholly present or wholly absent once the store is opened again, and
 // visible or not until then. A snapshot of another store is kInvalidArgument. In a store opened

@@ -25,8 +25,8 @@ enum class OpKind : uint8_t {
   kDelete = 2,
   kPutExpiring = 5,  // A put with the instant from which its value is absent.
   kMerge = 3,        // In batches alone: a store writes what it makes of it.
+  kDeleteRange = 4,  // A delete of all keys in a range.
   // Reserved in the formats, not written yet:
-  kDeleteRange = 4,
   kSingleDelete = 6,
   kPutReference = 7,
   kPutReferenceExpiring = 8,
@@ -42,7 +42,8 @@ enum class OpKind : uint8_t {
 constexpr bool Expires(OpKind kind) { return kind == OpKind::kPutExpiring; }
 // Whether stores write operations of this kind. A merge is none of them: what it makes is.
 constexpr bool IsStored(OpKind kind) {
-  return kind == OpKind::kPut || kind == OpKind::kDelete || kind == OpKind::kPutExpiring;
+  return kind == OpKind::kPut || kind == OpKind::kDelete || kind == OpKind::kPutExpiring ||
+         kind == OpKind::kDeleteRange;
 }
 
 // How an operand of a merge changes what its key holds (merge.h). Each is total: whatever the

@@ -2,9 +2,11 @@
 
 #include <algorithm>
 #include <limits>
+#include <utility>
 
 #include "aidb/base/bytes.h"
 #include "aidb/base/check.h"
+#include "aidb/base/escape.h"
 
 namespace aidb::kv {
 namespace {
@@ -20,6 +22,7 @@ Status CheckKind(uint8_t kind, size_t offset) {
     case OpKind::kDelete:
     case OpKind::kPutExpiring:
     case OpKind::kMerge:
+    case OpKind::kDeleteRange:
       return {};
     default:
       break;
@@ -31,6 +34,17 @@ Status CheckKind(uint8_t kind, size_t offset) {
   }
   return InvalidArgument(At(offset) + "unknown kind " + std::to_string(kind) +
                          ": a newer version wrote it");
+}
+
+Status CheckEnd(const WriteBatch::Operation& range, size_t offset) {
+  if (range.value.size() > kKeyBytesMax) {
+    return Corruption(At(offset) + "a range end of " + std::to_string(range.value.size()) +
+                      " bytes; at most " + std::to_string(kKeyBytesMax) + " are ever written");
+  }
+  if (!range.value.empty() && range.key >= range.value) {
+    return Corruption(At(offset) + "a range that ends where it begins, or before");
+  }
+  return {};
 }
 
 }  // namespace
@@ -68,6 +82,7 @@ Result<std::optional<WriteBatch::Operation>> WriteBatch::Reader::Next() {
     if (!value) return Corruption(At(offset_) + "the value does not fit in what is left");
     operation.value = *value;
   }
+  if (operation.kind == OpKind::kDeleteRange) AIDB_RETURN_IF_ERROR(CheckEnd(operation, offset_));
   offset_ += reader.position();
   rest_ = reader.rest();
   return std::optional(operation);
@@ -103,14 +118,32 @@ void WriteBatch::Merge(std::string_view key, MergeOperator op, std::string_view 
 
 void WriteBatch::Delete(std::string_view key) { Begin(OpKind::kDelete, key); }
 
+void WriteBatch::DeleteRange(std::string_view begin, std::optional<std::string_view> end) {
+  if (end && begin > *end) {
+    constexpr size_t kShown = 48;
+    if (backward_range_.empty()) {
+      backward_range_ = "a range delete that begins at \"" + EscapeForMessage(begin, kShown) +
+                        "\" ends before that, at \"" + EscapeForMessage(*end, kShown) + "\"";
+    }
+    return;
+  }
+  if (end && begin == *end) return;
+  Begin(OpKind::kDeleteRange, begin);
+  AppendLengthPrefixed(operations_, end.value_or(""));
+  longest_key_bytes_ = std::max<uint64_t>(longest_key_bytes_, end.value_or("").size());
+  if (!end) has_open_range_ = true;
+  ++range_deletes_;
+}
+
 void WriteBatch::Clear() {
-  operations_.clear();
-  count_ = 0;
-  longest_key_bytes_ = 0;
-  has_expiry_ = has_merge_ = false;
+  std::string kept = std::move(operations_);  // Its memory.
+  kept.clear();
+  *this = WriteBatch();
+  operations_ = std::move(kept);
 }
 
 Status WriteBatch::Validate(uint64_t batch_bytes_max) const {
+  if (!backward_range_.empty()) return InvalidArgument(backward_range_);
   if (longest_key_bytes_ > kKeyBytesMax) {
     return InvalidArgument("a key of " + std::to_string(longest_key_bytes_) + " bytes; at most " +
                            std::to_string(kKeyBytesMax) + " are allowed");

@@ -17,6 +17,7 @@ namespace aidb::kv {
 //               | [u64 expires_at_ms]               (put-expiring)
 //               | [u8 operator]                     (merge)
 //               | [varint value_len | value]        (put, put-expiring, merge)
+//               | [varint end_len | end]            (delete-range, whose key is where it begins)
 //
 // The kinds are those of OpKind; the high bit of the kind byte is reserved for a keyspace id.
 // Every batch has exactly one encoding. Building never fails: limits are checked by Validate.
@@ -27,7 +28,8 @@ class WriteBatch {
   struct Operation {
     OpKind kind;
     std::string_view key;
-    std::string_view value;          // Empty for a delete; of a merge the operand.
+    // Empty for a delete; of a merge the operand; of a range delete its end, empty for none.
+    std::string_view value;
     uint64_t expires_at_ms = 0;      // Where Expires(kind).
     MergeOperator merge_operator{};  // Of a merge.
   };
@@ -53,6 +55,11 @@ class WriteBatch {
   // Changes what the key holds, nothing perhaps, as `op` says (see Store).
   void Merge(std::string_view key, MergeOperator op, std::string_view operand);
   void Delete(std::string_view key);
+  // Deletes what the keys in [begin, end) hold; what is written to them later is not affected.
+  // Without an end: every key from `begin` on that the store holds when the batch is written, or
+  // the batch so far. A range that ends where it begins adds nothing to the batch; one that ends
+  // before is refused by Validate.
+  void DeleteRange(std::string_view begin, std::optional<std::string_view> end);
   void Clear();
 
   uint32_t count() const { return count_; }
@@ -60,14 +67,18 @@ class WriteBatch {
   // Whether any of the values expires.
   bool has_expiry() const { return has_expiry_; }
   bool has_merge() const { return has_merge_; }
+  uint32_t range_deletes() const { return range_deletes_; }
+  // Whether a range delete has no end (see CloseRanges).
+  bool has_open_range() const { return has_open_range_; }
   // Encoded bytes: what the log will carry, without its record headers.
   size_t size_bytes() const { return operations_.size(); }
   std::string_view operations() const { return operations_; }
   Reader operations_reader() const { return Reader(operations_); }
 
-  // Checks each key against kKeyBytesMax, the count, and the whole against `batch_bytes_max`.
-  // kInvalidArgument with both numbers; a batch that passes can be written, unless it has so many
-  // small operations that the memory of the store cannot hold them at once.
+  // Checks each key against kKeyBytesMax, the count, the whole against `batch_bytes_max`, and that
+  // no range ends before it begins. kInvalidArgument with both numbers, or keys; a batch that
+  // passes can be written, unless it has so many small operations that the memory of the store
+  // cannot hold them at once.
   Status Validate(uint64_t batch_bytes_max) const;
 
  private:
@@ -77,8 +88,11 @@ class WriteBatch {
   std::string operations_;
   uint32_t count_ = 0;
   uint64_t longest_key_bytes_ = 0;
+  uint32_t range_deletes_ = 0;
   bool has_expiry_ = false;
   bool has_merge_ = false;
+  bool has_open_range_ = false;
+  std::string backward_range_;  // What Validate says of the first range that ends too early.
 };
 
 }  // namespace aidb::kv

@@ -32,7 +32,9 @@ class Reference {
     std::vector<Decoded> all;
     while (at_ < bytes_.size()) {
       Decoded one{.kind = static_cast<uint8_t>(bytes_[at_++]), .key = {}, .value = {}};
-      if (one.kind != 1 && one.kind != 2 && one.kind != 3 && one.kind != 5) return std::nullopt;
+      if (one.kind != 1 && one.kind != 2 && one.kind != 3 && one.kind != 4 && one.kind != 5) {
+        return std::nullopt;
+      }
       if (!ReadString(one.key) || one.key.size() > kKeyBytesMax) return std::nullopt;
       if (one.kind == 5 && !ReadExpiry(one.expires_at_ms)) return std::nullopt;
       if (one.kind == 3) {
@@ -43,6 +45,8 @@ class Reference {
         if (!known) return std::nullopt;
       }
       if (one.kind != 2 && !ReadString(one.value)) return std::nullopt;
+      if (one.kind == 4 && !one.value.empty() && one.key >= one.value) return std::nullopt;
+      if (one.kind == 4 && one.value.size() > kKeyBytesMax) return std::nullopt;
       all.push_back(one);
     }
     return all;
@@ -103,6 +107,9 @@ void Check(std::string_view bytes) {
       again.Put(one.key, one.value);
     } else if (one.kind == static_cast<uint8_t>(OpKind::kMerge)) {
       again.Merge(one.key, MergeOperator{one.merge_operator}, one.value);
+    } else if (one.kind == static_cast<uint8_t>(OpKind::kDeleteRange)) {
+      again.DeleteRange(
+          one.key, one.value.empty() ? std::nullopt : std::optional<std::string_view>(one.value));
     } else if (one.kind == static_cast<uint8_t>(OpKind::kPutExpiring)) {
       again.Put(one.key, one.value, one.expires_at_ms);
     } else {

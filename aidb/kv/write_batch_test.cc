@@ -51,6 +51,89 @@ TEST(WriteBatch, AnExpiryStandsBetweenKeyAndValue) {
   EXPECT_FALSE(batch.has_expiry());
 }
 
+TEST(WriteBatch, ARangeDeleteHoldsItsEndInThePlaceOfAValue) {
+  WriteBatch batch;
+  batch.DeleteRange("a", "bc");
+  EXPECT_EQ(batch.range_deletes(), 1u);
+  EXPECT_FALSE(batch.has_open_range());
+  batch.DeleteRange("d", std::nullopt);
+  EXPECT_TRUE(batch.has_open_range());
+  EXPECT_EQ(batch.operations(),
+            "\x04\x01"
+            "a"
+            "\x02"
+            "bc"
+            "\x04\x01"
+            "d"
+            "\0"s);
+  EXPECT_EQ(batch.count(), 2u);
+  WriteBatch::Reader reader = batch.operations_reader();
+  const auto closed = reader.Next();
+  ASSERT_TRUE(closed.ok() && closed->has_value());
+  EXPECT_EQ((*closed)->kind, OpKind::kDeleteRange);
+  EXPECT_EQ((*closed)->key, "a");
+  EXPECT_EQ((*closed)->value, "bc");
+  const auto open = reader.Next();
+  ASSERT_TRUE(open.ok() && open->has_value());
+  EXPECT_EQ((*open)->value, "");
+  batch.Clear();
+  EXPECT_EQ(batch.range_deletes(), 0u);
+  EXPECT_FALSE(batch.has_open_range());
+}
+
+TEST(WriteBatch, ARangeThatEndsWhereItBeginsIsNotInTheBatch) {
+  WriteBatch batch;
+  batch.DeleteRange("k", "k");
+  batch.DeleteRange("", "");
+  EXPECT_TRUE(batch.empty());
+  EXPECT_TRUE(batch.Validate(kNoLimit).ok());
+}
+
+TEST(WriteBatch, ValidateRefusesARangeThatEndsBeforeItBegins) {
+  WriteBatch batch;
+  batch.DeleteRange("begin\n", "a");
+  const Status status = batch.Validate(kNoLimit);
+  EXPECT_EQ(status.code(), StatusCode::kInvalidArgument);
+  EXPECT_EQ(status.message(),
+            "a range delete that begins at \"begin\\x0a\" ends before that, at \"a\"");
+  batch.Clear();
+  EXPECT_TRUE(batch.Validate(kNoLimit).ok());
+}
+
+TEST(WriteBatch, ValidateHoldsTheEndOfARangeAgainstTheLimitOfKeys) {
+  WriteBatch batch;
+  batch.DeleteRange("a", std::string(kKeyBytesMax, 'k'));
+  EXPECT_TRUE(batch.Validate(kNoLimit).ok());
+  batch.DeleteRange("a", std::string(kKeyBytesMax + 1, 'k'));
+  EXPECT_EQ(batch.Validate(kNoLimit).code(), StatusCode::kInvalidArgument);
+}
+
+TEST(WriteBatch, ARangeThatIsNoneIsCorruption) {
+  EXPECT_EQ(FirstError("\x04\x01"
+                       "a"
+                       "\x01"
+                       "a"s)
+                .code(),
+            StatusCode::kCorruption);
+  EXPECT_EQ(FirstError("\x04\x01"
+                       "b"
+                       "\x01"
+                       "a"s)
+                .code(),
+            StatusCode::kCorruption);
+  EXPECT_EQ(FirstError("\x04\x01"
+                       "a"
+                       "\x02"
+                       "a"s)
+                .code(),
+            StatusCode::kCorruption);
+  EXPECT_TRUE(FirstError("\x04\x01"
+                         "a"
+                         "\x02"
+                         "a\0"s)
+                  .ok());
+}
+
 TEST(WriteBatch, AMergeCarriesItsOperator) {
   WriteBatch batch;
   batch.Put("key", "value");
@@ -142,7 +225,7 @@ TEST(WriteBatchReader, NeverDecodesZeros) {
 }
 
 TEST(WriteBatchReader, RefusesKindsOfANewerVersionInsteadOfSkippingThem) {
-  for (const int kind : {4, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 0x7F, 0x80, 0x81, 0xFF}) {
+  for (const int kind : {6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 0x7F, 0x80, 0x81, 0xFF}) {
     const std::string operations = static_cast<char>(kind) + "\x01k\x01v"s;
     const Status status = FirstError(operations);
     EXPECT_EQ(status.code(), StatusCode::kInvalidArgument) << kind;

@@ -1,6 +1,6 @@
 #pragma once
 
-// The bytes of a block of entries (data, index, properties, meta index), unpacked:
+// The bytes of a block of entries (data, range deletes, index, properties, meta index), unpacked:
 //
 //    0 u16 n            entries, at least 1
 //    2 u8  flags        BlockFlags below; a bit that has no name here is refused
@@ -36,7 +36,7 @@ namespace aidb::lsm {
 // What a stored block is; the high half of its trailer's type byte.
 enum class BlockKind : uint8_t {
   kData = 1,
-  kRangeDeletes = 2,  // Reserved, not written yet.
+  kRangeDeletes = 2,
   kFilter = 3,
   kIndex = 4,
   kIndexRoot = 5,
@@ -49,7 +49,7 @@ enum BlockFlags : uint8_t {
   kWideOffsets = 1,       // Offsets are u32, not u16.
   kTags = 2,              // Tags are present: data blocks, and only those.
   kOneSequence = 4,       // Every sequence equals `base`.
-  kHasDeletes = 8,        // Deletes or entries that expire inside.
+  kHasDeletes = 8,        // Deletes, of ranges as well, or entries that expire inside.
   kSeveralVersions = 16,  // Some key occurs more than once.
   kKnownBlockFlags = 31,
 };
@@ -65,7 +65,9 @@ inline constexpr size_t kPrefixBytes = 8;
 inline constexpr int kKindBits = 4;
 
 // What counts for kHasDeletes and for the shares in the index: what is no value, or will be none.
-constexpr bool MayHide(kv::OpKind kind) { return kind == kv::OpKind::kDelete || kv::Expires(kind); }
+constexpr bool MayHide(kv::OpKind kind) {
+  return kind == kv::OpKind::kDelete || kind == kv::OpKind::kDeleteRange || kv::Expires(kind);
+}
 
 inline uint8_t TagOf(uint64_t hash) { return static_cast<uint8_t>(hash >> 56); }
 

@@ -30,10 +30,12 @@ inline bool ReadVarint(const char** from, const char* end, uint64_t* value) {
   return true;
 }
 
-bool IsKnownKind(uint64_t kind) {
-  return kind == static_cast<uint64_t>(OpKind::kPut) ||
-         kind == static_cast<uint64_t>(OpKind::kDelete) ||
-         kind == static_cast<uint64_t>(OpKind::kPutExpiring);
+constexpr uint32_t Bit(OpKind kind) { return uint32_t{1} << static_cast<unsigned>(kind); }
+
+// A bit for each kind of entry that a block may hold.
+uint32_t KindsIn(BlockKind block) {
+  if (block == BlockKind::kRangeDeletes) return Bit(OpKind::kDeleteRange);
+  return Bit(OpKind::kPut) | Bit(OpKind::kDelete) | Bit(OpKind::kPutExpiring);
 }
 
 Status BadEntry(size_t i, std::string_view what) {
@@ -120,7 +122,7 @@ Result<EntryBlock> EntryBlock::Parse(BlockKind kind, const BlockBuffer& bytes) {
   block.entries_ = block.offsets_ + block.n_ * offset_bytes;
 
   const size_t entries_bytes = static_cast<size_t>(all.data() + all.size() - block.entries_);
-  Seen seen;
+  Seen seen{.kinds = KindsIn(kind)};
   if (block.Offset(0) != 0) return BadEntry(0, "does not begin behind the offsets");
   for (size_t i = 0, begin = 0; i < block.n_; ++i) {
     const size_t end = i + 1 < block.n_ ? block.Offset(i + 1) : entries_bytes;
@@ -160,8 +162,9 @@ inline const char* EntryBlock::CheckEntry(size_t i, const char* from, const char
     return "sequence is above what it can be";
   }
   const uint64_t kind = word & ((1 << kKindBits) - 1);
-  if (!IsKnownKind(kind)) {
-    return kind == 0 ? "kind 0 is never written" : "kind is not known: written by a newer version";
+  if ((seen->kinds >> kind & 1) == 0) {
+    return kind == 0 ? "kind 0 is never written"
+                     : "kind is not known here: written by a newer version";
   }
   seen->hiding |= MayHide(static_cast<OpKind>(kind));
   if (kv::Expires(static_cast<OpKind>(kind))) {

@@ -134,6 +134,7 @@ class EntryBlock {
   // The rest of entry i put together; `scratch` holds it when it is not in one piece.
   std::string_view RestOf(size_t i, std::string& scratch) const;
   struct Seen {
+    uint32_t kinds = 0;       // A bit for each that may come.
     uint64_t rest_bytes = 0;  // Of the entry before.
     bool hiding = false;      // Deletes or entries that expire.
   };

@@ -257,7 +257,7 @@ class StoreCheck {
                           " operations and has another number");
       }
       if (!operation) return {};
-      AIDB_RETURN_IF_ERROR(CheckLogged(operation->kind));
+      AIDB_RETURN_IF_ERROR(CheckLogged(*operation));
     }
   }
 

@@ -14,6 +14,7 @@
 #include "aidb/base/random.h"
 #include "aidb/io/posix/posix_env.h"
 #include "aidb/lsm/dump.h"
+#include "aidb/lsm/dump_table.h"
 #include "aidb/lsm/file_names.h"
 #include "aidb/lsm/open.h"
 #include "aidb/testing/seed.h"
@@ -209,6 +210,11 @@ TEST_F(CheckTest, DumpPrintsWhatEachKindOfFileHolds) {
   }
   EXPECT_NE(logs.find("OPEN after"), std::string::npos);
   EXPECT_NE(logs.find("put \"key1399\""), std::string::npos) << logs.substr(0, 600);
+}
+
+TEST(Dump, SaysWhatARangeDeleteDeletes) {
+  EXPECT_EQ(EntryText(OpKind::kDeleteRange, "a", "c", 0),
+            "delete from \"a\" up to \"c\", which stays");
 }
 
 TEST_F(CheckTest, DumpRefusesWhatIsNoFileOfAStore) {

@@ -108,7 +108,7 @@ class Writer {
 
   Status WriteNewest(ManifestState& state) {
     UpTo entries(source_.newest, source_.sequence);
-    KeepRule rule = KeepRule::ForFlush({});
+    KeepRule rule = KeepRule::ForFlush({}, source_.range_deletes);
     TableTarget into{.files = files_,
                      .directory = into_.path(),
                      .numbers = source_.numbers,

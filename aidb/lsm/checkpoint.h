@@ -16,6 +16,7 @@
 // Before C5 there is no <target>; what is left under the other name the next call removes.
 
 #include <atomic>
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -35,6 +36,7 @@ struct CheckpointSource {
   std::string directory;   // Of the store.
   const Version& version;  // Its tables are linked. The caller keeps them from being deleted.
   EntryCursor& newest;     // What is in no table of it; entries above `sequence` are passed over.
+  std::span<const RangeDelete> range_deletes;  // Likewise; none above `sequence`.
   Sequence sequence{};
   int64_t clock_ms_max = 0;
   FileNumbers& numbers;  // Above those of all tables.

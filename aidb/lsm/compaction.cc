@@ -56,8 +56,7 @@ class InputRun {
 using InputRuns = std::vector<std::unique_ptr<InputRun>>;
 
 // Newest first, as the merge wants equal keys.
-InputRuns MakeRuns(const CompactionJob& job, TableCache& cache) {
-  std::vector<CompactionInput> inputs = job.inputs;
+InputRuns MakeRuns(std::vector<CompactionInput> inputs, TableCache& cache) {
   std::ranges::sort(inputs, [](const CompactionInput& a, const CompactionInput& b) {
     return a.level != b.level ? a.level < b.level : a.run > b.run;
   });
@@ -76,7 +75,34 @@ InputRuns MakeRuns(const CompactionJob& job, TableCache& cache) {
   return runs;
 }
 
-KeepRule RuleFor(const CompactionJob& job, const Version& version, Readers readers) {
+// What the inputs have of range deletes.
+class InputRanges {
+ public:
+  // The first table that cannot be read ends it, and is failed() then.
+  Status Read(const CompactionJob& job, TableCache& cache) {
+    for (const CompactionInput& input : job.inputs) {
+      if (input.table->facts().range_deletes == 0) continue;
+      const auto reader = cache.Get(input.table->facts());
+      if (!reader.ok()) {
+        failed_ = input.table;
+        return reader.status();
+      }
+      lists_.push_back((*reader)->range_deletes());
+      lists_.back()->deletes().AppendTo(deletes_);
+    }
+    return {};
+  }
+  std::span<const RangeDelete> deletes() const { return deletes_; }
+  const TableRef& failed() const { return failed_; }
+
+ private:
+  std::vector<std::shared_ptr<const RangeDeleteList>> lists_;  // What deletes_ looks at.
+  std::vector<RangeDelete> deletes_;
+  TableRef failed_;
+};
+
+KeepRule RuleFor(const CompactionJob& job, const Version& version, Readers readers,
+                 std::span<const RangeDelete> range_deletes) {
   if (AIDB_CANARY_HIT(kHandForgetsReaders) && job.reason == CompactionReason::kManual) {
     readers.snapshots.clear();
   }
@@ -88,7 +114,8 @@ KeepRule RuleFor(const CompactionJob& job, const Version& version, Readers reade
   }
   return KeepRule::ForCompaction(
       std::move(readers), OlderTables(version, job.level, oldest_run, numbers),
-      job.output_level > 0 ? KeepRule::Zeroing::kAtTheBottom : KeepRule::Zeroing::kNever);
+      job.output_level > 0 ? KeepRule::Zeroing::kAtTheBottom : KeepRule::Zeroing::kNever,
+      range_deletes);
 }
 
 VersionEdit EditFor(const CompactionJob& job, std::vector<TableFacts> outputs) {
@@ -101,13 +128,24 @@ VersionEdit EditFor(const CompactionJob& job, std::vector<TableFacts> outputs) {
   return edit;
 }
 
-// Whether the inputs gave as many entries as the manifest says they have.
-Status CheckCount(const CompactionJob& job, const WrittenTables& written) {
-  uint64_t expected = 0;
-  for (const CompactionInput& input : job.inputs) expected += input.table->facts().entries;
+uint64_t EntriesOf(std::span<const CompactionInput> inputs) {
+  uint64_t entries = 0;
+  for (const CompactionInput& input : inputs) entries += input.table->facts().entries;
+  return entries;
+}
+
+// Whether the inputs that were read gave as many entries as the manifest says they have.
+Status CheckCount(uint64_t expected, const WrittenTables& written) {
   if (written.entries_in == expected) return {};
   return Corruption("the inputs gave " + std::to_string(written.entries_in) +
                     " entries; the manifest says they have " + std::to_string(expected));
+}
+
+// Lays the error of an outcome at the door of `table`.
+void Blame(const TableRef& table, bool damaged, CompactionOutcome& outcome) {
+  // The merge takes the error of the first.
+  if (outcome.failed_input == nullptr) outcome.failed_input = table;
+  if (damaged) outcome.edit.damaged.push_back(table->number());
 }
 
 }  // namespace
@@ -117,14 +155,25 @@ CompactionOutcome RunCompaction(const CompactionJob& job, const Version& version
                                 const CompactionEnv& env, const std::atomic<bool>& stop) {
   AIDB_CHECK(!job.inputs.empty());
   CompactionOutcome outcome;
-  outcome.stats.bytes_in = job.InputBytes();
+  const std::string what = "merge level " + std::to_string(job.level) + " into level " +
+                           std::to_string(job.output_level);
+  InputRanges ranges;
+  if (Status read = ranges.Read(job, env.tables); !read.ok()) {
+    Blame(ranges.failed(), read.code() == StatusCode::kCorruption, outcome);
+    outcome.status = std::move(read).Annotate(what);
+    return outcome;
+  }
+  KeepRule rule = RuleFor(job, version, std::move(readers), ranges.deletes());
+  std::vector<CompactionInput> inputs = job.inputs;
+  std::erase_if(
+      inputs, [&](const CompactionInput& input) { return rule.HidesAllOf(input.table->facts()); });
+  for (const CompactionInput& input : inputs) outcome.stats.bytes_in += input.table->size_bytes();
 
-  const InputRuns runs = MakeRuns(job, env.tables);
+  const InputRuns runs = MakeRuns(inputs, env.tables);
   std::vector<std::unique_ptr<EntryCursor>> cursors;
   for (const auto& run : runs) cursors.push_back(run->NewCursor());
   const std::unique_ptr<EntryCursor> merged = NewMergingCursor(std::move(cursors));
 
-  KeepRule rule = RuleFor(job, version, std::move(readers));
   TableTarget target{.files = env.files,
                      .directory = env.directory,
                      .numbers = env.numbers,
@@ -136,22 +185,16 @@ CompactionOutcome RunCompaction(const CompactionJob& job, const Version& version
   target.table.level = job.output_level;
   target.table.run = job.output_run;
   Result<WrittenTables> written = WriteTables(*merged, rule, target);
+  outcome.status = written.status();
   if (written.ok()) {
-    outcome.status = CheckCount(job, *written);
+    outcome.status = CheckCount(EntriesOf(inputs), *written);
     if (!outcome.status.ok()) RemoveUnnamed(env.files, env.directory, written->tables);
-  } else {
-    outcome.status = written.status();
   }
   if (!outcome.status.ok()) {
-    outcome.status = std::move(outcome.status)
-                         .Annotate("merge level " + std::to_string(job.level) + " into level " +
-                                   std::to_string(job.output_level));
+    outcome.status = std::move(outcome.status).Annotate(what);
     for (const auto& run : runs) {
       const TableRef table = run->Failed();
-      if (table == nullptr) continue;
-      // The merge takes the error of the first.
-      if (outcome.failed_input == nullptr) outcome.failed_input = table;
-      if (run->damaged()) outcome.edit.damaged.push_back(table->number());
+      if (table != nullptr) Blame(table, run->damaged(), outcome);
     }
     return outcome;
   }
@@ -160,6 +203,7 @@ CompactionOutcome RunCompaction(const CompactionJob& job, const Version& version
   outcome.stats.bytes_out = written->bytes_out;
   outcome.stats.shadowed = rule.shadowed();
   outcome.stats.deletes_dropped = rule.deletes_dropped();
+  outcome.stats.unread = EntriesOf(job.inputs) - EntriesOf(inputs);
   outcome.edit = EditFor(job, std::move(written->tables));
   return outcome;
 }

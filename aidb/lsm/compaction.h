@@ -15,7 +15,8 @@ namespace aidb::lsm {
 struct CompactionStats {
   uint64_t entries_in = 0;
   uint64_t entries_out = 0;
-  uint64_t shadowed = 0;         // Older versions that nobody can read any more.
+  uint64_t shadowed = 0;         // Older or hidden versions that nobody can read any more.
+  uint64_t unread = 0;           // Likewise, in tables that were not read for that.
   uint64_t deletes_dropped = 0;  // Deletes that had nothing left to hide.
   uint64_t bytes_in = 0;
   uint64_t bytes_out = 0;
@@ -44,6 +45,8 @@ struct CompactionEnv {
 // Merges the inputs of `job`, which is no trivial move, into new tables. They are durable and
 // named by nothing yet when this returns; the caller appends the edit and then installs it
 // (3.8, F4 and F5). After an error no output is left.
+//
+// A table that range deletes of other inputs hide as a whole is not read, and goes with the others.
 //
 // Every input block is verified on the way, the count of entries read against what the manifest
 // says of the inputs, and the count written against it: nothing is lost or laundered silently.

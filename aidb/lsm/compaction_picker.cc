@@ -58,6 +58,13 @@ void AddRun(const Run& run, CompactionJob& job) {
   for (const TableRef& table : run.tables()) job.inputs.push_back({0, run.number(), table});
 }
 
+// Of a table with range deletes, which may hide any number of entries below, all.
+double DeleteShare(const TableFacts& facts) {
+  if (facts.range_deletes > 0) return 1;
+  return static_cast<double>(facts.deletes) /
+         static_cast<double>(std::max<uint64_t>(facts.entries, 1));
+}
+
 // Whether a level below `level` holds keys of the table.
 bool AnythingBelow(const Version& version, int level, const TableFile& table) {
   for (int below = level + 1; below < kLevels; ++below) {
@@ -232,9 +239,7 @@ std::optional<CompactionJob> CompactionPicker::PickLevel(const Version& version,
     const TableFacts& facts = table->facts();
     const uint64_t overlap = Bytes(version.Overlapping(level + 1, facts.first_key, facts.last_key));
     // Deletes count double: moving them down is what frees space and spares scans.
-    const double worth = static_cast<double>(table->size_bytes()) *
-                         (1 + static_cast<double>(facts.deletes) /
-                                  static_cast<double>(std::max<uint64_t>(facts.entries, 1)));
+    const double worth = static_cast<double>(table->size_bytes()) * (1 + DeleteShare(facts));
     const double cost = static_cast<double>(overlap) / worth;
     if (best && cost >= best_cost) continue;
     std::optional<CompactionJob> job = JobFor(version, level, table, busy);
@@ -252,8 +257,7 @@ std::optional<CompactionJob> CompactionPicker::PickDeletes(const Version& versio
   for (int level = 1; level < version.DeepestLevel(); ++level) {
     for (const Run& run : version.runs(level)) {
       for (const TableRef& table : run.tables()) {
-        const double share = static_cast<double>(table->facts().deletes) /
-                             static_cast<double>(std::max<uint64_t>(table->facts().entries, 1));
+        const double share = DeleteShare(table->facts());
         if (share <= best_share || !Usable(table, busy)) continue;
         std::optional<CompactionJob> job = JobFor(version, level, table, busy);
         if (!job) continue;
@@ -297,7 +301,8 @@ void CompactionPicker::Finish(const Version& version, CompactionJob& job) const 
     if (job.output_level < kLast) {
       overlap = Bytes(version.Overlapping(job.output_level + 1, facts.first_key, facts.last_key));
     }
-    const bool deletes_could_go = facts.deletes > facts.entries / kMoveDeletesPart &&
+    const bool many_deletes = facts.deletes > facts.entries / kMoveDeletesPart;
+    const bool deletes_could_go = (many_deletes || facts.range_deletes > 0) &&
                                   !AnythingBelow(version, job.output_level, *input.table);
     return overlap <= kGrandparentTablesMax * shape_.table_bytes && !deletes_could_go;
   });

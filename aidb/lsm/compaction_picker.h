@@ -31,8 +31,8 @@ inline constexpr uint64_t kGrandparentTablesMax = 10;
 // Runs of level 0 that one job merges; the oldest first. What level 0 holds at its limit with the
 // usual trigger, 4 + 16: the job after a long one, or after one that failed, is not longer still.
 inline constexpr size_t kLevel0JobRunsMax = 20;
-// A table with more than this share of deletes, 1/8, is rewritten and not moved where the
-// rewrite can drop them.
+// A table with more than this share of deletes, 1/8, or with range deletes, is rewritten and not
+// moved where the rewrite can drop them.
 inline constexpr uint64_t kMoveDeletesPart = 8;
 
 struct CompactionShape {
@@ -51,7 +51,7 @@ struct LevelTargets {
 enum class CompactionReason : uint8_t {
   kLevel0Runs,
   kLevelBytes,
-  kDeletes,  // Nothing is too large, but a table is mostly deletes.
+  kDeletes,  // Nothing is too large, but a table is mostly deletes, or has range deletes.
   kManual,   // Somebody asked for it (range_compaction.h).
 };
 
@@ -97,8 +97,9 @@ class CompactionPicker {
   uint64_t MovableRuns(const Version& version, const BusyTables& busy) const;
 
   // The most urgent job that uses no busy, no damaged and no avoided table; what is said here of
-  // damaged tables holds for avoided ones. When nothing is full, the table
-  // with the largest share of deletes above one half. Nullopt when there is nothing to do.
+  // damaged tables holds for avoided ones. When nothing is full, the table with the largest share
+  // of deletes above one half; range deletes count for all of a table. Nullopt when there is
+  // nothing to do.
   std::optional<CompactionJob> Pick(const Version& version, const CompactionPointers& pointers,
                                     const BusyTables& busy) const;
   // Completes a job whose levels and inputs are chosen: grandparents, and whether it is a trivial

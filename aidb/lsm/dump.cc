@@ -112,9 +112,11 @@ class LogDump {
     const TableFacts& facts = added.facts;
     line_("  add table " + TableName(facts.number) + " to level " + Number(added.level) + " run " +
           Number(added.run) + ": " + Number(facts.size_bytes) + " bytes, " + Number(facts.entries) +
-          " entries, " + Number(facts.deletes) + " deletes, sequences " +
-          Number(ToNumber(facts.lowest)) + " to " + Number(ToNumber(facts.highest)) + ", keys " +
-          KeyText(facts.first_key) + " to " + KeyText(facts.last_key));
+          " entries, " + Number(facts.deletes) + " deletes, " +
+          (facts.range_deletes == 0 ? std::string()
+                                    : Number(facts.range_deletes) + " range deletes, ") +
+          "sequences " + Number(ToNumber(facts.lowest)) + " to " + Number(ToNumber(facts.highest)) +
+          ", keys " + KeyText(facts.first_key) + " to " + KeyText(facts.last_key));
   }
 
   void PrintEdit(std::string_view payload) {
@@ -246,6 +248,9 @@ Status DumpRing(io::FileSystem& files, std::string_view path, const DumpLine& li
 std::string EntryText(OpKind kind, std::string_view key, std::string_view value,
                       uint64_t expires_at_ms) {
   if (kind == OpKind::kDelete) return "delete " + KeyText(key);
+  if (kind == OpKind::kDeleteRange) {
+    return "delete from " + KeyText(key) + " up to " + KeyText(value) + ", which stays";
+  }
   const std::string text =
       "put " + KeyText(key) + " = \"" + EscapeForMessage(value, kValueShown) + "\"";
   return kv::Expires(kind) ? text + " until " + Number(expires_at_ms) : text;

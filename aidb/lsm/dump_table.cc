@@ -28,6 +28,7 @@ class TableDump {
     line_("footer: index root at " + HandleText(footer_.index_root) + "; meta index at " +
           HandleText(footer_.meta_index) + "; salt " + Number(footer_.salt));
     PrintProperties();
+    if (footer_.index_root.size == 0) return;
     const auto root = Read(BlockKind::kIndexRoot, footer_.index_root, "index root");
     if (!root) return;
     for (size_t i = 0; i < root->entries().entries(); ++i) {
@@ -56,12 +57,13 @@ class TableDump {
   void PrintProperties() {
     const auto meta = Read(BlockKind::kMetaIndex, footer_.meta_index, "meta index");
     if (!meta) return;
-    const auto handle = DecodeMetaIndex(meta->entries(), file_bytes_);
-    if (!handle.ok()) {
-      line_("meta index: DAMAGED: " + std::string(handle.status().message()));
+    const auto handles = DecodeMetaIndex(meta->entries(), file_bytes_);
+    if (!handles.ok()) {
+      line_("meta index: DAMAGED: " + std::string(handles.status().message()));
       return;
     }
-    const auto block = Read(BlockKind::kProperties, *handle, "properties");
+    if (handles->range_deletes) PrintRangeDeletes(*handles->range_deletes);
+    const auto block = Read(BlockKind::kProperties, handles->properties, "properties");
     if (!block) return;
     const auto properties = DecodeProperties(block->entries());
     if (!properties.ok()) {
@@ -70,9 +72,11 @@ class TableDump {
     }
     const TableFacts& facts = properties->facts;
     line_("properties: number " + Number(facts.number) + ", " + Number(facts.entries) +
-          " entries, " + Number(facts.deletes) + " deletes, " + Number(facts.raw_bytes) +
-          " raw bytes, sequences " + Number(ToNumber(facts.lowest)) + " to " +
-          Number(ToNumber(facts.highest)) + ", keys " + KeyText(facts.first_key) + " to " +
+          " entries, " + Number(facts.deletes) + " deletes, " +
+          (facts.range_deletes == 0 ? std::string()
+                                    : Number(facts.range_deletes) + " range deletes, ") +
+          Number(facts.raw_bytes) + " raw bytes, sequences " + Number(ToNumber(facts.lowest)) +
+          " to " + Number(ToNumber(facts.highest)) + ", keys " + KeyText(facts.first_key) + " to " +
           KeyText(facts.last_key) + ", codec " + Number(static_cast<uint64_t>(properties->codec)) +
           ", " + std::to_string(properties->filter_bits_per_key) + " filter bits per key, level " +
           std::to_string(properties->level) + ", run " + Number(properties->run) +
@@ -81,6 +85,23 @@ class TableDump {
                : ", values that expire from " + Number(properties->expiry_lowest_ms) + " to " +
                      Number(properties->expiry_highest_ms)) +
           ", writer " + properties->writer);
+  }
+
+  void PrintRangeDeletes(BlockHandle handle) {
+    const auto block = Read(BlockKind::kRangeDeletes, handle, "range deletes");
+    if (!block) return;
+    line_("range deletes at " + HandleText(handle) + ": " + Number(block->entries().entries()));
+    PrintEntries(block->entries());
+  }
+
+  void PrintEntries(const EntryBlock& entries) {
+    Entry entry;
+    BlockCursor cursor(entry);
+    cursor.Attach(entries);
+    for (bool more = cursor.SeekToFirst(); more; more = cursor.Next()) {
+      line_("  " + Number(ToNumber(entry.sequence)) + " " +
+            EntryText(entry.kind, entry.key, entry.value, entry.expires_at_ms));
+    }
   }
 
   void PrintPartition(const IndexEntry& partition) {
@@ -107,13 +128,7 @@ class TableDump {
     const EntryBlock& entries = block->entries();
     line_("block at " + HandleText(child.child) + ": " + Number(entries.entries()) +
           " entries, restart interval " + Number(entries.interval()));
-    Entry entry;
-    BlockCursor cursor(entry);
-    cursor.Attach(entries);
-    for (bool more = cursor.SeekToFirst(); more; more = cursor.Next()) {
-      line_("  " + Number(ToNumber(entry.sequence)) + " " +
-            EntryText(entry.kind, entry.key, entry.value, entry.expires_at_ms));
-    }
+    PrintEntries(entries);
   }
 
   const io::File& file_;

@@ -6,6 +6,7 @@
 
 #include "aidb/base/canary.h"
 #include "aidb/base/check.h"
+#include "aidb/kv/range_delete.h"
 
 namespace aidb::lsm {
 namespace {
@@ -138,8 +139,8 @@ Result<Sequence> Engine::Write(kv::WriteBatch batch, const kv::WriteOptions& opt
   Sequence last{};
   {
     MutexLock lock(write_mu_);
-    if (batch.has_merge()) {
-      AIDB_ASSIGN_OR_RETURN(batch, Folded(batch, deadline));
+    if (batch.has_merge() || batch.has_open_range()) {
+      AIDB_ASSIGN_OR_RETURN(batch, Folded(std::move(batch), deadline));
     }
     AIDB_ASSIGN_OR_RETURN(last, WriteLocked(batch, deadline, options));
   }
@@ -156,7 +157,11 @@ Status Engine::WaitDurable(Sequence sequence) {
 
 // Under the writers' lock nothing comes in between the read and the write of what it gave. The
 // batch itself may have the first value that ever expires, so the clock is asked in any case.
-Result<kv::WriteBatch> Engine::Folded(const kv::WriteBatch& batch, Instant deadline) const {
+Result<kv::WriteBatch> Engine::Folded(kv::WriteBatch batch, Instant deadline) const {
+  if (batch.has_open_range()) {
+    AIDB_ASSIGN_OR_RETURN(batch, WithEnds(batch));
+  }
+  if (!batch.has_merge()) return batch;
   const std::shared_ptr<const ReadState> state = CurrentState();
   Sequence sequence = VisibleSequence();
   if (AIDB_CANARY_HIT(kMergeFoldsStale) && sequence > kv::kSequenceNone) {
@@ -176,6 +181,19 @@ Result<kv::WriteBatch> Engine::Folded(const kv::WriteBatch& batch, Instant deadl
   return kv::FoldMerges(batch, merger_, *now_ms, options_.batch_bytes_max, read);
 }
 
+// The last entry will do, whether or not somebody can see it.
+Result<kv::WriteBatch> Engine::WithEnds(const kv::WriteBatch& batch) const {
+  const std::shared_ptr<const ReadState> state = CurrentState();
+  const auto last_key = [&]() -> Result<std::optional<std::string>> {
+    const auto entries = NewStateCursor(*state, {}, CacheFill::kFill, std::nullopt);
+    entries->SeekToLast();
+    if (entries->valid()) return std::optional(std::string(entries->entry().key));
+    AIDB_RETURN_IF_ERROR(entries->status());
+    return std::optional<std::string>();
+  };
+  return kv::CloseRanges(batch, options_.batch_bytes_max, last_key);
+}
+
 Result<Sequence> Engine::WriteLocked(const kv::WriteBatch& batch, Instant deadline,
                                      const kv::WriteOptions& options) {
   AIDB_RETURN_IF_ERROR(CheckWritable());
@@ -189,10 +207,15 @@ Result<Sequence> Engine::WriteLocked(const kv::WriteBatch& batch, Instant deadli
   {
     Memtable& memtable = *active_;
     MutexLock lock(memtable.write_mutex());
+    const Sequence first{ToNumber(appended.first_id)};
+    if (batch.range_deletes() > 0) {
+      memtable.AddRangeDeletes(RangeDeletesIn(batch.operations(), first));
+    }
     kv::WriteBatch::Reader operations = batch.operations_reader();
-    for (uint64_t id = ToNumber(appended.first_id); id <= ToNumber(appended.last_id); ++id) {
+    for (uint64_t id = ToNumber(first); id <= ToNumber(appended.last_id); ++id) {
       const auto operation = operations.Next();
       AIDB_CHECK(operation.ok() && operation->has_value());
+      if ((*operation)->kind == OpKind::kDeleteRange) continue;
       memtable.Add({.key = (*operation)->key,
                     .value = (*operation)->value,
                     .sequence = Sequence{id},
@@ -214,7 +237,9 @@ Result<Sequence> Engine::WriteLocked(const kv::WriteBatch& batch, Instant deadli
 
 bool Engine::ActiveFits(const kv::WriteBatch& batch) const {
   MutexLock lock(active_->write_mutex());
-  return active_->Fits(batch.size_bytes(), 0, batch.count());
+  const size_t fragments = active_->range_deletes().fragments().size();
+  if (batch.range_deletes() > 0 && fragments >= Memtable::kRangeDeleteFragmentsMax) return false;
+  return active_->Fits(batch.size_bytes(), 0, batch.count(), batch.range_deletes());
 }
 
 // The memtables stay within memory_.memtable_bytes: a first batch goes into a memtable only when
@@ -222,7 +247,7 @@ bool Engine::ActiveFits(const kv::WriteBatch& batch) const {
 // always is; a batch that needs a larger one waits until others are flushed, and goes alone.
 Status Engine::MakeRoom(const kv::WriteBatch& batch, Instant deadline) {
   while (true) {
-    const bool empty = active_->entries() == 0;
+    const bool empty = active_->empty();
     const bool fits = ActiveFits(batch);
     if (!empty && fits && active_->memory_bytes() <= memory_.write_buffer_bytes) return {};
     const std::shared_ptr<const ReadState> state = CurrentState();
@@ -238,7 +263,7 @@ Status Engine::MakeRoom(const kv::WriteBatch& batch, Instant deadline) {
     // Beside it stands the empty memtable that follows it.
     uint64_t reserved = alone.capacity_bytes;
     if (!fits) {
-      alone = Memtable::OptionsFor(batch.size_bytes(), batch.count());
+      alone = Memtable::OptionsFor(batch.size_bytes(), batch.count(), batch.range_deletes());
       reserved = alone.capacity_bytes + Memtable::EmptyBytesMax(memory_.write_buffer_bytes);
     }
     if (reserved > memory_.memtable_bytes) return TooLarge(batch, reserved);
@@ -346,7 +371,7 @@ Status Engine::Flush() {
     const std::shared_ptr<const ReadState> state = CurrentState();
     // If another one is active, somebody has sealed this call's. Else nobody has sealed any since
     // the wait began, and the room that it found is still there.
-    if (state->active.log_number == last_log && state->active.table->entries() > 0) {
+    if (state->active.log_number == last_log && !state->active.table->empty()) {
       AIDB_RETURN_IF_ERROR(Seal(WriteDeadline()));
     }
   }

@@ -182,8 +182,10 @@ class Engine final : public kv::Store,
   // engine.cc
   Status CheckWritable() const;
   void Delay(uint64_t bytes);
-  Result<kv::WriteBatch> Folded(const kv::WriteBatch& batch, Instant deadline) const
+  // `batch` as it is written: with ends for its range deletes, and without merges.
+  Result<kv::WriteBatch> Folded(kv::WriteBatch batch, Instant deadline) const
       AIDB_REQUIRES(write_mu_);
+  Result<kv::WriteBatch> WithEnds(const kv::WriteBatch& batch) const AIDB_REQUIRES(write_mu_);
   Result<Sequence> WriteLocked(const kv::WriteBatch& batch, Instant deadline,
                                const kv::WriteOptions& options) AIDB_REQUIRES(write_mu_);
   bool ActiveFits(const kv::WriteBatch& batch) const AIDB_REQUIRES(write_mu_);
@@ -211,9 +213,16 @@ class Engine final : public kv::Store,
   // `now_ms` is a view's, and is set when it is needed and was not.
   std::optional<kv::PinnedValue> ValueOf(std::optional<Found> found,
                                          std::optional<uint64_t>& now_ms) const;
+  // Without the entries that a range delete hides at `at`; with all of them if there is none given.
   // Borrows `state` and this engine's core.
   std::unique_ptr<EntryCursor> NewStateCursor(const ReadState& state, const kv::ScanRange& range,
-                                              CacheFill fill) const;
+                                              CacheFill fill, std::optional<Sequence> at) const;
+  // The first key in `range` that a range delete above `since` covers.
+  Result<std::optional<std::string>> FirstRangeDeleted(const ReadState& state,
+                                                       const kv::ScanRange& range,
+                                                       Sequence since) const;
+  Status CheckRangeUnchanged(const ReadState& state, const kv::ScanRange& range,
+                             Sequence since) const AIDB_REQUIRES(write_mu_);
   Status CheckUnchanged(const kv::Precondition& unchanged) const AIDB_REQUIRES(write_mu_);
   uint64_t LogBytes() const;
   void AddLevelStats(const Version& version, kv::StoreStats& stats) const;
@@ -230,9 +239,14 @@ class Engine final : public kv::Store,
   Status CheckTablesPresent(const ManifestState& state) const;
   Status StartJournal(const journal::RecoveryFloor& floor, OpenReport& report);
   Status Replay(uint64_t log_number, Sequence first, uint32_t count, std::string_view operations);
-  Status MakeReplayRoom(uint64_t log_number, uint32_t count, uint64_t bytes);
+  struct ReplayedBatch {
+    uint64_t bytes = 0;
+    uint32_t count = 0;
+    size_t range_deletes = 0;
+  };
+  Status MakeReplayRoom(uint64_t log_number, const ReplayedBatch& batch);
   Status CountReplayed(const kv::WriteBatch::Operation& operation);
-  static bool HasRoom(Memtable& memtable, uint32_t count, uint64_t bytes);
+  static bool HasRoom(Memtable& memtable, const ReplayedBatch& batch);
   void SealReplayed(uint64_t log_number);
   void ReplaceReplayed(uint64_t log_number, const MemtableOptions& options);
   Status Spill(uint64_t log_number, const MemtableOptions& next);

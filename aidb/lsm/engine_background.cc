@@ -103,7 +103,10 @@ Status Engine::FlushOldest() {
                                 : state->active.log_number;
   const Instant begin = env_.clock.Now();
   const uint64_t run = numbers_->Take();
-  KeepRule rule = KeepRule::ForFlush(core_->snapshots.Collect([this] { return core_->NowMs(); }));
+  std::vector<RangeDelete> range_deletes;
+  oldest.table->range_deletes().AppendTo(range_deletes);
+  KeepRule rule = KeepRule::ForFlush(core_->snapshots.Collect([this] { return core_->NowMs(); }),
+                                     range_deletes);
   const auto entries = oldest.table->NewCursor();
   AIDB_ASSIGN_OR_RETURN(const WrittenTables written,
                         WriteTables(*entries, rule, TargetFor(0, run)));

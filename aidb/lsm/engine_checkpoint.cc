@@ -18,12 +18,13 @@ Status Engine::Checkpoint(std::string_view directory) {
   if (journal_ == nullptr) return CheckWritable();  // Read-only.
   AIDB_ASSIGN_OR_RETURN(const SharedView view, TakeSharedView(nullptr));
   std::vector<std::unique_ptr<EntryCursor>> newest_first;
-  if (!AIDB_CANARY_HIT(kCheckpointLacksTail)) {
-    newest_first.push_back(view.state->active.table->NewCursor());
-  }
-  for (const LoggedMemtable& memtable : view.state->sealed) {
-    newest_first.push_back(memtable.table->NewCursor());
-  }
+  std::vector<RangeDelete> range_deletes;
+  const auto add = [&](const Memtable& table) {
+    newest_first.push_back(table.NewCursor());
+    table.range_deletes().AppendTo(range_deletes, view.sequence);
+  };
+  if (!AIDB_CANARY_HIT(kCheckpointLacksTail)) add(*view.state->active.table);
+  for (const LoggedMemtable& memtable : view.state->sealed) add(*memtable.table);
   const auto newest = NewMergingCursor(std::move(newest_first));
   // Asked behind the view: what it holds that expires has been noted by now.
   int64_t clock_ms_max = ClockToKeep().value_or(0);
@@ -38,6 +39,7 @@ Status Engine::Checkpoint(std::string_view directory) {
                                          .directory = directory_,
                                          .version = *view.state->version,
                                          .newest = *newest,
+                                         .range_deletes = range_deletes,
                                          .sequence = view.sequence,
                                          .clock_ms_max = clock_ms_max,
                                          .numbers = *numbers_,

@@ -297,10 +297,13 @@ Status Engine::StartJournal(const journal::RecoveryFloor& floor, OpenReport& rep
 
 Status Engine::Replay(uint64_t log_number, Sequence first, uint32_t count,
                       std::string_view operations) {
-  AIDB_RETURN_IF_ERROR(MakeReplayRoom(log_number, count, operations.size()));
+  const std::vector<RangeDelete> range_deletes = RangeDeletesIn(operations, first);
+  AIDB_RETURN_IF_ERROR(
+      MakeReplayRoom(log_number, {operations.size(), count, range_deletes.size()}));
   const std::shared_ptr<const ReadState> state = CurrentState();
   Memtable& memtable = *state->active.table;
   MutexLock write_lock(memtable.write_mutex());
+  if (!range_deletes.empty()) memtable.AddRangeDeletes(range_deletes);
   kv::WriteBatch::Reader reader(operations);
   for (uint32_t i = 0;; ++i) {
     AIDB_ASSIGN_OR_RETURN(const std::optional<kv::WriteBatch::Operation> operation, reader.Next());
@@ -309,9 +312,10 @@ Status Engine::Replay(uint64_t log_number, Sequence first, uint32_t count,
                         " operations and has another number");
     }
     if (!operation) return {};
-    AIDB_RETURN_IF_ERROR(CheckLogged(operation->kind));
+    AIDB_RETURN_IF_ERROR(CheckLogged(*operation));
     if (AIDB_CANARY_HIT(kHalfBatch) && i > 0) continue;
     AIDB_RETURN_IF_ERROR(CountReplayed(*operation));
+    if (operation->kind == OpKind::kDeleteRange) continue;
     if (kv::Expires(operation->kind)) core_->expires.store(true);
     memtable.Add({.key = operation->key,
                   .value = operation->value,
@@ -333,9 +337,9 @@ Status Engine::CountReplayed(const kv::WriteBatch::Operation& operation) {
                            "for writing once");
 }
 
-bool Engine::HasRoom(Memtable& memtable, uint32_t count, uint64_t bytes) {
+bool Engine::HasRoom(Memtable& memtable, const ReplayedBatch& batch) {
   MutexLock lock(memtable.write_mutex());
-  return memtable.Fits(bytes, 0, count);
+  return memtable.Fits(batch.bytes, 0, batch.count, batch.range_deletes);
 }
 
 // Logs were rolled where memtables were sealed, so a memtable is ended between two logs once it
@@ -345,23 +349,23 @@ bool Engine::HasRoom(Memtable& memtable, uint32_t count, uint64_t bytes) {
 // that was replayed so far goes to a table, and what comes goes the same way, to the end: so no
 // log is half in tables, and one edit names them all once recovery has ended. Opened read-only, it
 // begins one more memtable instead.
-Status Engine::MakeReplayRoom(uint64_t log_number, uint32_t count, uint64_t bytes) {
+Status Engine::MakeReplayRoom(uint64_t log_number, const ReplayedBatch& batch) {
   const bool next_log = replayed_log_ != log_number;
   replayed_log_ = log_number;
   std::shared_ptr<const ReadState> state = CurrentState();
   const bool half_full = state->active.table->memory_bytes() > memory_.write_buffer_bytes / 2;
-  const bool ends = next_log && half_full && state->active.table->entries() > 0 &&
+  const bool ends = next_log && half_full && !state->active.table->empty() &&
                     state->sealed.size() < kSealedMax && !spilled_;
   if (state->active.log_number == 0 || ends) {
     SealReplayed(log_number);
     state = CurrentState();
   }
-  if (HasRoom(*state->active.table, count, bytes)) return {};
+  if (HasRoom(*state->active.table, batch)) return {};
   // A batch that an engine with more memory took is taken, however large it is.
-  const MemtableOptions alone = Memtable::OptionsFor(bytes, count);
+  const MemtableOptions alone = Memtable::OptionsFor(batch.bytes, batch.count, batch.range_deletes);
   if (options_.mode == kv::StoreMode::kReadOnly) {
     SealReplayed(log_number);
-    if (!HasRoom(*CurrentState()->active.table, count, bytes)) ReplaceReplayed(log_number, alone);
+    if (!HasRoom(*CurrentState()->active.table, batch)) ReplaceReplayed(log_number, alone);
     return {};
   }
   MemtableOptions next = MemtableOptionsAfter(state->active.table.get());
@@ -376,7 +380,7 @@ Status Engine::MakeReplayRoom(uint64_t log_number, uint32_t count, uint64_t byte
 void Engine::SealReplayed(uint64_t log_number) {
   states_.Change([&](ReadState& next) {
     MemtableOptions options = MemtableOptionsAfter(next.active.table.get());
-    if (next.active.table->entries() > 0) next.sealed.insert(next.sealed.begin(), next.active);
+    if (!next.active.table->empty()) next.sealed.insert(next.sealed.begin(), next.active);
     // Its index stays that of a usual one: most replays end long before this capacity.
     const uint64_t taken = SealedBytes(next);
     uint64_t left = memory_.memtable_bytes - std::min(memory_.memtable_bytes, taken);
@@ -415,14 +419,16 @@ Status Engine::WriteReplayed() {
   const std::shared_ptr<const ReadState> state = CurrentState();
   std::vector<LoggedMemtable> memtables = state->sealed;
   memtables.insert(memtables.begin(), state->active);
-  std::erase_if(memtables, [](const LoggedMemtable& m) { return m.table->entries() == 0; });
+  std::erase_if(memtables, [](const LoggedMemtable& m) { return m.table->empty(); });
   std::vector<std::unique_ptr<EntryCursor>> newest_first;
+  std::vector<RangeDelete> range_deletes;
   for (const LoggedMemtable& memtable : memtables) {
     newest_first.push_back(memtable.table->NewCursor());
+    memtable.table->range_deletes().AppendTo(range_deletes);
   }
   const auto entries = NewMergingCursor(std::move(newest_first));
   const uint64_t run = numbers_->Take();
-  KeepRule rule = KeepRule::ForFlush({});
+  KeepRule rule = KeepRule::ForFlush({}, range_deletes);
   AIDB_ASSIGN_OR_RETURN(WrittenTables written, WriteTables(*entries, rule, TargetFor(0, run)));
   if (!spilled_) spilled_.emplace();
   for (TableFacts& facts : written.tables) {

@@ -8,7 +8,9 @@
 #include "aidb/lsm/engine.h"
 #include "aidb/lsm/level_cursor.h"
 #include "aidb/lsm/merging_cursor.h"
+#include "aidb/lsm/run_range_deletes.h"
 #include "aidb/lsm/table_cursor.h"
+#include "aidb/lsm/uncovered_cursor.h"
 #include "aidb/lsm/visible_cursor.h"
 
 namespace aidb::lsm {
@@ -242,22 +244,36 @@ std::vector<Result<std::optional<kv::PinnedValue>>> Engine::MultiGet(
 }
 
 std::unique_ptr<EntryCursor> Engine::NewStateCursor(const ReadState& state,
-                                                    const kv::ScanRange& range,
-                                                    CacheFill fill) const {
+                                                    const kv::ScanRange& range, CacheFill fill,
+                                                    std::optional<Sequence> at) const {
   std::vector<std::unique_ptr<EntryCursor>> children;
-  // What comes into an empty memtable from now on is newer than the read.
-  if (state.active.table->entries() > 0) children.push_back(state.active.table->NewCursor());
-  for (const LoggedMemtable& memtable : state.sealed) {
-    children.push_back(memtable.table->NewCursor());
-  }
+  // Of range deletes, newest first.
+  std::vector<std::shared_ptr<RangeDeleteSource>> sources;
+  const auto add = [&](std::unique_ptr<EntryCursor> entries,
+                       std::shared_ptr<RangeDeleteSource> own) {
+    const OwnRanges has = own != nullptr ? OwnRanges::kLast : OwnRanges::kNone;
+    if (own != nullptr) sources.push_back(std::move(own));
+    if (entries == nullptr) return;
+    children.push_back(NewUncoveredCursor(std::move(entries), sources, has));
+  };
+  const auto add_memtable = [&](const Memtable& table) {
+    const RangeDeletes deletes = table.range_deletes();
+    // What comes into an empty memtable from now on is newer than the read.
+    add(table.entries() > 0 ? table.NewCursor() : nullptr,
+        at && !deletes.empty() ? NewRangeDeleteSource(deletes, *at) : nullptr);
+  };
+  add_memtable(*state.active.table);
+  for (const LoggedMemtable& memtable : state.sealed) add_memtable(*memtable.table);
   for (int level = 0; level < kLevels; ++level) {
     for (const Run& run : state.version->runs(level)) {
       // A run wholly outside the range is left out: no table of it is opened.
       const size_t first = run.IndexFor(range.lower);
       if (first == run.tables().size()) continue;
       if (range.upper && run.tables()[first]->facts().first_key >= *range.upper) continue;
-      children.push_back(
-          std::make_unique<LevelCursor<RunTables>>(RunTables(run, core_->tables, fill)));
+      const auto deletes = run.range_delete_tables();
+      add(std::make_unique<LevelCursor<RunTables>>(RunTables(run, core_->tables, fill)),
+          at && !deletes.empty() ? std::make_shared<RunRangeDeletes>(deletes, core_->tables, *at)
+                                 : nullptr);
     }
   }
   return NewMergingCursor(std::move(children));
@@ -272,8 +288,9 @@ kv::Iterator Engine::Scan(const kv::ScanOptions& options) const {
   counters_.scans.fetch_add(1, std::memory_order_relaxed);
   kv::ScanRange range = kv::RangeOf(options);
   if (range.empty()) return kv::FailedIterator(Status());
-  auto entries = NewStateCursor(*view->state, range,
-                                options.fill_cache ? CacheFill::kFill : CacheFill::kPassBy);
+  auto entries =
+      NewStateCursor(*view->state, range,
+                     options.fill_cache ? CacheFill::kFill : CacheFill::kPassBy, view->sequence);
   // Read behind the sequence: what that shows was written when the flag was set.
   const uint64_t now_ms = view->now_ms ? *view->now_ms : core_->NowMs();
   return {std::make_unique<HandleCursor>(std::move(entries), Moment{view->sequence, now_ms},
@@ -282,31 +299,63 @@ kv::Iterator Engine::Scan(const kv::ScanOptions& options) const {
           options.order};
 }
 
+namespace {
+
+Status Changed(std::string_view key) {
+  return Conflict("key '" + EscapeForMessage(key, kKeyCharactersShown) +
+                  "' was written by another; retry the transaction");
+}
+
+}  // namespace
+
 Status Engine::CheckUnchanged(const kv::Precondition& unchanged) const {
   if (unchanged.since == nullptr || unchanged.since->state().owner() != core_.get()) {
     return InvalidArgument("the precondition needs a live snapshot of this store");
   }
   const Sequence since = unchanged.since->sequence();
-  const auto changed = [](std::string_view key) {
-    return Conflict("key '" + EscapeForMessage(key, kKeyCharactersShown) +
-                    "' was written by another; retry the transaction");
-  };
   const std::shared_ptr<const ReadState> state = CurrentState();
   if (AIDB_CANARY_HIT(kConditionUnchecked)) return {};
   for (const std::string& key : unchanged.keys) {
     AIDB_ASSIGN_OR_RETURN(const std::optional<Found> newest, Find(*state, key, kv::kSequenceMax));
-    if (newest && newest->sequence > since) return changed(key);
+    if (newest && newest->sequence > since) return Changed(key);
   }
   for (const kv::ScanRange& range : unchanged.ranges) {
     if (range.empty()) continue;
-    const auto entries = NewStateCursor(*state, range, CacheFill::kPassBy);
-    entries->Seek(range.lower, kv::kSequenceMax);
-    for (; entries->valid() && range.Contains(entries->entry().key); entries->Next()) {
-      if (entries->entry().sequence > since) return changed(entries->entry().key);
-    }
-    AIDB_RETURN_IF_ERROR(entries->status());
+    AIDB_RETURN_IF_ERROR(CheckRangeUnchanged(*state, range, since));
   }
   return {};
+}
+
+Status Engine::CheckRangeUnchanged(const ReadState& state, const kv::ScanRange& range,
+                                   Sequence since) const {
+  AIDB_ASSIGN_OR_RETURN(const std::optional<std::string> deleted,
+                        FirstRangeDeleted(state, range, since));
+  if (deleted) return Changed(*deleted);
+  const auto entries = NewStateCursor(state, range, CacheFill::kPassBy, std::nullopt);
+  entries->Seek(range.lower, kv::kSequenceMax);
+  for (; entries->valid() && range.Contains(entries->entry().key); entries->Next()) {
+    if (entries->entry().sequence > since) return Changed(entries->entry().key);
+  }
+  return entries->status();
+}
+
+Result<std::optional<std::string>> Engine::FirstRangeDeleted(const ReadState& state,
+                                                             const kv::ScanRange& range,
+                                                             Sequence since) const {
+  std::vector<const Memtable*> memtables{state.active.table.get()};
+  for (const LoggedMemtable& memtable : state.sealed) memtables.push_back(memtable.table.get());
+  for (const Memtable* const memtable : memtables) {
+    const auto first = memtable->range_deletes().FirstAbove(since, range.lower, range.upper);
+    if (first) return std::optional(std::string(*first));
+  }
+  for (int level = 0; level < kLevels; ++level) {
+    for (const Run& run : state.version->runs(level)) {
+      AIDB_ASSIGN_OR_RETURN(std::optional<std::string> first,
+                            FirstDeletedAbove(run, core_->tables, range, since));
+      if (first) return first;
+    }
+  }
+  return std::optional<std::string>();
 }
 
 Result<Sequence> Engine::WriteIf(const kv::Precondition& unchanged, kv::WriteBatch batch,
@@ -322,8 +371,8 @@ Result<Sequence> Engine::WriteIf(const kv::Precondition& unchanged, kv::WriteBat
     MutexLock lock(write_mu_);
     AIDB_RETURN_IF_ERROR(CheckUnchanged(unchanged));
     if (batch.empty()) return VisibleSequence();
-    if (batch.has_merge()) {
-      AIDB_ASSIGN_OR_RETURN(batch, Folded(batch, deadline));
+    if (batch.has_merge() || batch.has_open_range()) {
+      AIDB_ASSIGN_OR_RETURN(batch, Folded(std::move(batch), deadline));
     }
     AIDB_ASSIGN_OR_RETURN(last, WriteLocked(batch, deadline, options));
   }

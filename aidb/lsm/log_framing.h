@@ -38,15 +38,17 @@
 #include "aidb/base/status.h"
 #include "aidb/journal/framing.h"
 #include "aidb/kv/types.h"
+#include "aidb/kv/write_batch.h"
 
 namespace aidb::lsm {
 
 // kInvalidArgument for an operation of a batch that no log of this version holds.
-inline Status CheckLogged(kv::OpKind kind) {
-  if (kv::IsStored(kind)) return {};
+inline Status CheckLogged(const kv::WriteBatch::Operation& operation) {
+  const bool open_range = operation.kind == kv::OpKind::kDeleteRange && operation.value.empty();
+  if (kv::IsStored(operation.kind) && !open_range) return {};
   return InvalidArgument("the log holds an operation of kind " +
-                         std::to_string(static_cast<unsigned>(kind)) +
-                         ": a newer version wrote it");
+                         std::to_string(static_cast<unsigned>(operation.kind)) +
+                         (open_range ? " without an end" : "") + ": a newer version wrote it");
 }
 
 inline constexpr uint64_t kLogBlockBytes = 32768;

@@ -447,12 +447,18 @@ std::string GoldenLog(RecordForm form) {
 }
 
 TEST(LogFraming, ALogHoldsWhatMergesMadeAndNoMerges) {
-  for (const kv::OpKind kind : {kv::OpKind::kPut, kv::OpKind::kDelete, kv::OpKind::kPutExpiring}) {
-    EXPECT_TRUE(CheckLogged(kind).ok());
+  const auto logged = [](kv::OpKind kind, std::string_view value) {
+    return CheckLogged({.kind = kind, .key = "k", .value = value});
+  };
+  for (const kv::OpKind kind : {kv::OpKind::kPut, kv::OpKind::kDelete, kv::OpKind::kPutExpiring,
+                                kv::OpKind::kDeleteRange}) {
+    EXPECT_TRUE(logged(kind, "z").ok());
   }
-  const Status refused = CheckLogged(kv::OpKind::kMerge);
-  EXPECT_EQ(refused.code(), StatusCode::kInvalidArgument);
-  EXPECT_NE(refused.message().find("newer version"), std::string_view::npos);
+  for (const kv::OpKind kind : {kv::OpKind::kMerge, kv::OpKind::kDeleteRange}) {
+    const Status refused = logged(kind, "");  // A range delete without an end.
+    EXPECT_EQ(refused.code(), StatusCode::kInvalidArgument);
+    EXPECT_NE(refused.message().find("newer version"), std::string_view::npos);
+  }
 }
 
 TEST_P(LogFramingForms, WritesTheGoldenFileBitForBit) {

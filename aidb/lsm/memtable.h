@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string_view>
 
 #include "aidb/base/sync.h"
@@ -12,6 +13,7 @@
 #include "aidb/lsm/entry.h"
 #include "aidb/lsm/hash_index.h"
 #include "aidb/lsm/prefix_tree.h"
+#include "aidb/lsm/range_deletes.h"
 
 namespace aidb::lsm {
 
@@ -29,6 +31,9 @@ struct MemtableOptions {
 // Nothing is removed before the whole memtable ends. What Add inserted is found by every read
 // that begins after Add returned.
 //
+// Range deletes are a list of fragments in the arena, copied when a batch adds to it: readers load
+// one pointer, which is null while there are none.
+//
 // Thread safety: one writer at a time, which holds write_mutex(). Readers and cursors on any
 // thread, at the same time as the writer; they wait for it only after 64 disturbed attempts.
 // Lifetime: all views, and cursors, live as long as the memtable.
@@ -41,9 +46,12 @@ class Memtable {
     uint64_t expires_at_ms = 0;
   };
 
+  // Beyond so many fragments a further range delete wants another memtable: each copies the list.
+  static constexpr size_t kRangeDeleteFragmentsMax = 1024;
+
   // A capacity, and an index to match, with which an empty memtable is sure to fit so many
-  // entries with so many bytes of keys and values in all.
-  static MemtableOptions OptionsFor(size_t bytes, size_t entries);
+  // entries with so many bytes of keys and values in all, `range_deletes` of them range deletes.
+  static MemtableOptions OptionsFor(size_t bytes, size_t entries, size_t range_deletes = 0);
   // What an empty memtable of this capacity takes at most.
   static size_t EmptyBytesMax(size_t capacity_bytes);
 
@@ -54,26 +62,36 @@ class Memtable {
   // Whether so many entries, with so many bytes of keys and values in all, are sure to leave
   // memory_bytes() within the capacity. Add does not ask: the first entries of a memtable must go
   // somewhere, however large they are.
-  bool Fits(size_t key_bytes, size_t value_bytes, size_t entries = 1) const
-      AIDB_REQUIRES(write_mutex_);
+  // Likewise if so many of them, of one batch, are range deletes.
+  bool Fits(size_t key_bytes, size_t value_bytes, size_t entries = 1,
+            size_t range_deletes = 0) const AIDB_REQUIRES(write_mutex_);
 
   // Sequences may come in any order, but none twice for one key.
   void Add(const Entry& entry) AIDB_REQUIRES(write_mutex_);
+  // The range deletes of one batch: no reader stands between two of them. Their sequences are above
+  // all that were added by a call before. To be called before the batch's entries are added.
+  void AddRangeDeletes(std::span<const RangeDelete> deletes) AIDB_REQUIRES(write_mutex_);
 
-  // The newest version of `key` that is not newer than `at`; a delete is found as a delete.
+  // The newest version of `key` that is not newer than `at`; a delete is found as a delete, and so
+  // is a key that a range delete covers.
   std::optional<Found> Get(std::string_view key, Sequence at) const;
 
-  // Sees at least what was there when it was last positioned by a Seek.
+  // Sees at least what was there when it was last positioned by a Seek. Entries that a range delete
+  // hides are among them.
   std::unique_ptr<EntryCursor> NewCursor() const;
+  // Those that were there at the call. Their views live as long as the memtable.
+  RangeDeletes range_deletes() const;
 
   size_t capacity_bytes() const { return capacity_bytes_; }
   // Chunks, index and all: counted before they are taken.
   size_t memory_bytes() const { return arena_.memory_bytes() + index_.memory_bytes(); }
   // Memory per entry so far, for the options of the next memtable; 0 if empty.
   size_t mean_entry_bytes() const;
+  // Without range deletes.
   uint64_t entries() const { return entries_.load(std::memory_order_relaxed); }
+  bool empty() const { return entries() == 0 && range_deletes().empty(); }
   uint64_t deletes() const { return deletes_.load(std::memory_order_relaxed); }
-  // Of all entries; if there is none, kSequenceMax and kSequenceNone.
+  // Of all entries and range deletes; if there is none, kSequenceMax and kSequenceNone.
   Sequence lowest_sequence() const { return lowest_.load(std::memory_order_relaxed); }
   Sequence highest_sequence() const { return highest_.load(std::memory_order_relaxed); }
 
@@ -81,15 +99,29 @@ class Memtable {
   // After so many steps along a chain a Get seeks in the tree; behind them the chain has gaps.
   static constexpr int kChainStepsMax = 8;
 
+  // What `arena_` holds of it lies behind.
+  struct RangeDeleteArray {
+    size_t count;
+    std::span<const RangeDeleteFragment> fragments() const {
+      return {reinterpret_cast<const RangeDeleteFragment*>(this + 1), count};
+    }
+  };
+
+  std::optional<Found> GetEntry(std::string_view key, Sequence at) const;
   std::optional<Found> GetFromTree(std::string_view key, Sequence at) const;
   void AddToIndex(uint64_t hash, RecordRef added);
-  void Count(const Entry& entry);
+  std::string_view Keep(std::string_view bytes);
+  const RangeDeleteVersion* NewVersion(Sequence sequence, const RangeDeleteVersion* older);
+  void MarkRangeDelete(const Entry& entry);
+  void CountSequence(Sequence sequence);
 
   const size_t capacity_bytes_;
   mutable Mutex write_mutex_;
   Arena arena_;
   PrefixTree tree_;
   HashIndex index_;
+  // Release pairs with the acquire of readers.
+  std::atomic<const RangeDeleteArray*> range_deletes_{nullptr};
 
   // Changed by the writer only.
   std::atomic<uint64_t> entries_{0};

@@ -11,7 +11,7 @@ namespace {
 
 // Whether every entry is a put that all readers see: in the last level nothing is left to merge.
 bool HoldsNothingToDrop(const TableFacts& facts) {
-  return facts.deletes == 0 && facts.highest == kv::kSequenceNone;
+  return facts.deletes == 0 && facts.range_deletes == 0 && facts.highest == kv::kSequenceNone;
 }
 
 Status DamageInTheWay(const TableFacts& facts) {

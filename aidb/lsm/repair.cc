@@ -5,6 +5,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <utility>
 #include <vector>
@@ -65,19 +66,25 @@ class BatchCursor final : public EntryCursor {
   Status status() const override { return {}; }
   // Whether values among them expire.
   bool expires() const { return expires_; }
+  std::span<const RangeDelete> range_deletes() const { return range_deletes_; }
 
  private:
   BatchCursor() = default;
   Status Take(Sequence first, const SalvagedLog::Batch& batch, Sequence behind) {
     std::vector<Entry> entries;
+    std::vector<RangeDelete> range_deletes;
     bool expires = false;
     kv::WriteBatch::Reader reader(batch.operations);
     for (uint64_t i = 0;; ++i) {
       AIDB_ASSIGN_OR_RETURN(const auto operation, reader.Next());
       if (!operation) break;
-      AIDB_RETURN_IF_ERROR(CheckLogged(operation->kind));
+      AIDB_RETURN_IF_ERROR(CheckLogged(*operation));
       expires = expires || kv::Expires(operation->kind);
       if (first + i <= behind) continue;
+      if (operation->kind == OpKind::kDeleteRange) {
+        range_deletes.push_back({operation->key, operation->value, first + i});
+        continue;
+      }
       entries.push_back({.key = operation->key,
                          .value = operation->value,
                          .sequence = first + i,
@@ -85,6 +92,7 @@ class BatchCursor final : public EntryCursor {
                          .expires_at_ms = operation->expires_at_ms});
     }
     entries_.insert(entries_.end(), entries.begin(), entries.end());
+    range_deletes_.insert(range_deletes_.end(), range_deletes.begin(), range_deletes.end());
     expires_ = expires_ || expires;
     return {};
   }
@@ -95,6 +103,7 @@ class BatchCursor final : public EntryCursor {
   }
 
   std::vector<Entry> entries_;
+  std::vector<RangeDelete> range_deletes_;
   size_t at_ = 0;
   bool expires_ = false;
 };
@@ -288,6 +297,35 @@ class Repair {
     return std::unique_ptr<EntryCursor>(std::move(table));
   }
 
+  // Opens the table once more, for what has to be known before the walk begins. What else is lost
+  // of it, the walk tells.
+  std::shared_ptr<const RangeDeleteList> RangeDeletesOf(const Source& source) {
+    auto file = env_.files.Open(PathOf(source.name), io::OpenMode::kRead);
+    if (!file.ok()) return nullptr;
+    bool tells = false;
+    auto table =
+        SalvagedTable::Open(*std::move(file), source.salt, "", [&](const LostStretch& lost) {
+          if (tells) Lose(source.name, lost.offset, lost.what, lost.keys);
+        });
+    if (!table.ok()) return nullptr;
+    tells = true;
+    return (*table)->TakeRangeDeletes();
+  }
+
+  // Those of the tables, kept alive by `lists`.
+  std::vector<RangeDelete> TableRangeDeletes(
+      std::vector<std::shared_ptr<const RangeDeleteList>>& lists) {
+    std::vector<RangeDelete> deletes;
+    for (const Source& source : sources_) {
+      if (source.facts && source.facts->range_deletes == 0) continue;
+      auto list = RangeDeletesOf(source);
+      if (list == nullptr) continue;
+      list->deletes().AppendTo(deletes);
+      lists.push_back(std::move(list));
+    }
+    return deletes;
+  }
+
   // A table that cannot even be opened is a loss and no reason to stop.
   std::unique_ptr<EntryCursor> OpenOrLose(const Source& source) {
     auto opened = OpenTable(source);
@@ -350,6 +388,10 @@ class Repair {
               Lose("the log", 0, why.message(), Sequences(first, batch.count));
             }));
     const bool log_expires = batches->expires();
+    std::vector<std::shared_ptr<const RangeDeleteList>> lists;
+    std::vector<RangeDelete> range_deletes = TableRangeDeletes(lists);
+    range_deletes.insert(range_deletes.end(), batches->range_deletes().begin(),
+                         batches->range_deletes().end());
     newest_first.push_back(std::move(batches));
     for (const Group& group : groups) {
       if (group.bounds.empty()) {  // Its keys are not known.
@@ -362,7 +404,8 @@ class Repair {
           })));
     }
     const auto entries = NewMergingCursor(std::move(newest_first));
-    KeepRule rule = KeepRule::ForCompaction({}, OlderTables(), KeepRule::Zeroing::kAtTheBottom);
+    KeepRule rule =
+        KeepRule::ForCompaction({}, OlderTables(), KeepRule::Zeroing::kAtTheBottom, range_deletes);
     AIDB_ASSIGN_OR_RETURN(const uint64_t next_number, NextNumberFree(env_.files, directory_));
     FileNumbers numbers(next_number);
     AIDB_ASSIGN_OR_RETURN(WrittenTables written, WriteTables(*entries, rule,

@@ -198,6 +198,68 @@ TEST(Repair, OfASoundStoreGivesTheSameContents) {
   }
 }
 
+// A store whose range deletes are in a table, alone and among entries, and in the log.
+Sample SampleWithRangeDeletes() {
+  Sample sample;
+  io::SimWorld world(1);
+  const io::RunReport run = world.Run([&] {
+    OpenReport report;
+    auto opened = Engine::Open(world.env(), "store", SmallOptions(), report);
+    ASSERT_OK(opened);
+    Engine& engine = **opened;
+    const auto put = [&](int from, int to) {
+      kv::WriteBatch batch;
+      for (int i = from; i < to; ++i) batch.Put(Key(i), "value " + std::to_string(i));
+      ASSERT_OK(engine.Write(std::move(batch), {}));
+    };
+    const auto remove = [&](int from, int to) {
+      kv::WriteBatch batch;
+      batch.DeleteRange(Key(from), Key(to));
+      ASSERT_OK(engine.Write(std::move(batch), {}));
+    };
+    put(0, 1000);
+    ASSERT_OK(engine.Compact({}));
+    remove(100, 200);
+    ASSERT_OK(engine.Flush());
+    put(150, 160);
+    remove(300, 400);
+    ASSERT_OK(engine.Flush());
+    put(350, 360);
+    remove(500, 600);
+    put(550, 560);
+    sample.contents = ReadAll(engine);
+  });
+  EXPECT_EQ(run.end, io::RunEnd::kFinished);
+  EXPECT_EQ(sample.contents.size(), 730u);
+  sample.disk = world.disk().Kill();
+  return sample;
+}
+
+TEST(Repair, AppliesTheRangeDeletesOfTablesAndLogs) {
+  const Sample sample = SampleWithRangeDeletes();
+  const Outcome whole = RepairAfter(sample.disk, [](io::FileSystem&) {});
+  ASSERT_OK(whole.status);
+  EXPECT_EQ(whole.contents, sample.contents);
+  EXPECT_TRUE(whole.report.losses.empty());
+  const Outcome without = RepairAfter(
+      sample.disk, [](io::FileSystem& files) { ASSERT_OK(files.Remove("store/CURRENT")); });
+  ASSERT_OK(without.status);
+  EXPECT_EQ(without.contents, sample.contents);
+}
+
+// What they hid comes back, and the report says so.
+TEST(Repair, TellsOfRangeDeletesThatCannotBeRead) {
+  const Sample sample = SampleWithRangeDeletes();
+  const std::string table = FilesOf(sample.disk, FileKind::kTable).at(1);  // Of them alone.
+  const Outcome outcome =
+      RepairAfter(sample.disk, [&](io::FileSystem& files) { Flip(files, table, 20); });
+  ASSERT_OK(outcome.status);
+  ASSERT_EQ(outcome.report.losses.size(), 1u);
+  EXPECT_NE(outcome.report.losses[0].keys_lost.find("range deletes"), std::string::npos)
+      << outcome.report.losses[0].keys_lost;
+  EXPECT_EQ(outcome.contents.size(), sample.contents.size() + 90);
+}
+
 TEST(Repair, NeedsNeitherCurrentNorManifestNorJournal) {
   for (const End end : {End::kClosed, End::kKilled}) {
     const Sample sample = MakeSample(end);

@@ -44,6 +44,7 @@ Result<std::unique_ptr<SalvagedTable>> SalvagedTable::Open(std::unique_ptr<io::F
                       "block proves itself");
   }
   table->salt_ = footer ? footer->salt : *salt;
+  table->footer_ = footer;
   table->FindBlocks(footer);
   return table;
 }
@@ -59,6 +60,8 @@ void SalvagedTable::FindBlocks(const std::optional<Footer>& footer) {
     Lose(blocks_end, Corruption("the footer is damaged"), "none, if all blocks are found");
     return Search(0, blocks_end);
   }
+  const bool entries = footer->format == kTableFormat || footer->index_root.size != 0;
+  if (!entries) return;
   const auto root = Read(BlockKind::kIndexRoot, footer->index_root);
   if (!root.ok()) {
     Lose(footer->index_root.offset, root.status(), "none, if all blocks are found");
@@ -129,6 +132,7 @@ void SalvagedTable::Search(uint64_t from, uint64_t to) {
       }
       blocks_.push_back({place->handle, std::move(key)});
     }
+    if (place->kind == BlockKind::kRangeDeletes) range_deletes_ = place->handle;
     at = place->handle.offset + place->handle.size + kTrailerBytes - from;
   }
 }
@@ -163,6 +167,32 @@ std::string SalvagedTable::KeysOf(size_t block) const {
   if (to.empty() && !last_key_.empty()) to = KeyText(last_key_);
   if (from.empty()) from = "the first";
   return from + " to " + (to.empty() ? "the last" : to);
+}
+
+Result<BlockHandle> SalvagedTable::FindRangeDeletes(const Footer& footer) {
+  AIDB_ASSIGN_OR_RETURN(const Block meta, Read(BlockKind::kMetaIndex, footer.meta_index));
+  AIDB_ASSIGN_OR_RETURN(const MetaIndex index, DecodeMetaIndex(meta.entries(), file_bytes_));
+  if (!index.range_deletes) return Corruption("the meta index does not name the range deletes");
+  return *index.range_deletes;
+}
+
+std::shared_ptr<const RangeDeleteList> SalvagedTable::TakeRangeDeletes() {
+  constexpr std::string_view kLost = "none; but keys that its range deletes hid may be back";
+  if (footer_ && footer_->format != kTableFormatRangeDeletes) return nullptr;
+  if (footer_ && !range_deletes_) {
+    const auto found = FindRangeDeletes(*footer_);
+    if (!found.ok()) {
+      Lose(footer_->meta_index.offset, found.status(), std::string(kLost));
+      return nullptr;
+    }
+    range_deletes_ = *found;
+  }
+  if (!range_deletes_) return nullptr;
+  const auto block = Read(BlockKind::kRangeDeletes, *range_deletes_);
+  const auto list = block.ok() ? RangeDeleteList::Decode(block->entries()) : block.status();
+  if (list.ok()) return *list;
+  Lose(range_deletes_->offset, list.status(), std::string(kLost));
+  return nullptr;
 }
 
 bool SalvagedTable::Load(size_t block) {

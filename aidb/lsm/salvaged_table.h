@@ -2,7 +2,8 @@
 
 // What a damaged table still holds: every data block that passes its check.
 //
-//   [data blocks][filter partitions][index partitions][index root][properties][meta index][footer]
+//   [data blocks][range deletes?][filter partitions][index partitions][index root]
+//   [properties][meta index][footer]
 //
 // Blocks are found by the index, as reads do. Where a part of it is damaged, the bytes between are
 // searched for blocks: each ends with a trailer whose checksum names its place and its table, so
@@ -25,6 +26,7 @@
 #include "aidb/lsm/block_reader.h"
 #include "aidb/lsm/codec.h"
 #include "aidb/lsm/entry.h"
+#include "aidb/lsm/range_deletes.h"
 #include "aidb/lsm/table_format.h"
 
 namespace aidb::lsm {
@@ -60,6 +62,9 @@ class SalvagedTable final : public EntryCursor {
   // Damage is no error here.
   Status status() const override { return {}; }
 
+  // What it deletes of ranges; null if nothing, or if that cannot be read, which is told.
+  std::shared_ptr<const RangeDeleteList> TakeRangeDeletes();
+
   // Starts that are tried behind a bad block to find the next one without an index, and the
   // largest block that is found so: a second of work. What lies behind is lost otherwise.
   static constexpr uint64_t kSearchBytesMax = uint64_t{16} << 10;
@@ -75,6 +80,7 @@ class SalvagedTable final : public EntryCursor {
 
   Result<Block> Read(BlockKind kind, BlockHandle handle);
   void FindBlocks(const std::optional<Footer>& footer);
+  Result<BlockHandle> FindRangeDeletes(const Footer& footer);
   Status AddPartition(const IndexEntry& partition);
   // Adds the data blocks that lie in [from, to).
   void Search(uint64_t from, uint64_t to);
@@ -101,6 +107,8 @@ class SalvagedTable final : public EntryCursor {
   uint64_t salt_ = 0;
   std::vector<Found> blocks_;  // In the order of their offsets, and so of their keys.
   std::set<uint64_t> lost_;    // Offsets that were told.
+  std::optional<Footer> footer_;
+  std::optional<BlockHandle> range_deletes_;  // Found by a search.
 
   Unpacker unpacker_;
   size_t at_ = 0;

@@ -37,12 +37,12 @@ TableBuilder::TableBuilder(io::File& file, uint64_t number, uint64_t salt,
 
 uint64_t TableBuilder::size_bytes() const {
   return flushed_ + out_.size() + block_.EstimatedBytes() + index_.EstimatedBytes() +
-         partitions_bytes_;
+         partitions_bytes_ + (range_block_.empty() ? 0 : range_block_.EstimatedBytes());
 }
 
 size_t TableBuilder::memory_bytes() const {
-  return out_.capacity() + block_.memory_bytes() + index_.memory_bytes() + filter_.memory_bytes() +
-         partitions_bytes_;
+  return out_.capacity() + block_.memory_bytes() + range_block_.memory_bytes() +
+         index_.memory_bytes() + filter_.memory_bytes() + partitions_bytes_;
 }
 
 Status TableBuilder::Add(const Entry& entry) {
@@ -60,12 +60,8 @@ Status TableBuilder::Add(const Entry& entry) {
   if (options_.filter_bits_per_key > 0 && (!same_key || filter_.empty())) filter_.Add(last_hash_);
   block_.Add(entry, last_hash_);
 
-  if (first) {
-    facts_.first_key = entry.key;
-    facts_.lowest = facts_.highest = entry.sequence;
-  }
-  facts_.lowest = std::min(facts_.lowest, entry.sequence);
-  facts_.highest = std::max(facts_.highest, entry.sequence);
+  if (first) facts_.first_key = entry.key;
+  NoteSequence(entry.sequence);
   ++facts_.entries;
   facts_.deletes += entry.kind == OpKind::kDelete;
   if (kv::Expires(entry.kind)) NoteExpiry(entry.expires_at_ms);
@@ -74,6 +70,41 @@ Status TableBuilder::Add(const Entry& entry) {
   last_sequence_ = entry.sequence;
   if (block_.full() || block_.EstimatedBytes() >= options_.block_bytes) status_ = FinishBlock();
   return status_;
+}
+
+void TableBuilder::NoteSequence(Sequence sequence) {
+  if (empty()) facts_.lowest = facts_.highest = sequence;
+  facts_.lowest = std::min(facts_.lowest, sequence);
+  facts_.highest = std::max(facts_.highest, sequence);
+}
+
+Status TableBuilder::AddRangeDelete(const RangeDelete& range) {
+  if (!status_.ok()) return status_;
+  AIDB_CHECK(range.begin < range.end && range.sequence <= kv::kSequenceMax);
+  if (range_block_.full() || range_block_.EstimatedBytes() > kBlockRawBytesMax / 4) {
+    status_ = ResourceExhausted("table " + std::string(file_.path()) + " has " +
+                                std::to_string(facts_.range_deletes) +
+                                " range deletes, more than one block holds");
+    return status_;
+  }
+  range_block_.Add({.key = range.begin,
+                    .value = range.end,
+                    .sequence = range.sequence,
+                    .kind = OpKind::kDeleteRange},
+                   0);
+  if (facts_.range_deletes == 0) ranges_begin_ = range.begin;
+  ranges_end_ = range.end;
+  NoteSequence(range.sequence);
+  ++facts_.range_deletes;
+  return {};
+}
+
+// Widens the bounds of the table to what its range deletes cover.
+void TableBuilder::CoverRangeDeletes() {
+  if (facts_.range_deletes == 0) return;
+  const bool alone = facts_.entries == 0;
+  if (alone || ranges_begin_ < facts_.first_key) facts_.first_key = ranges_begin_;
+  if (alone || LiesBehind(ranges_end_, facts_.last_key)) facts_.last_key = LastKeyOf(ranges_end_);
 }
 
 void TableBuilder::NoteExpiry(uint64_t expires_at_ms) {
@@ -123,13 +154,21 @@ void TableBuilder::FinishPartition() {
 
 Result<TableFacts> TableBuilder::Finish() {
   if (!status_.ok()) return status_;
-  AIDB_CHECK(facts_.entries > 0);
+  AIDB_CHECK(!empty());
   status_ = Unavailable("table is finished");
   if (!block_.empty()) AIDB_RETURN_IF_ERROR(FinishBlock());
   if (!index_.empty()) FinishPartition();
 
   Footer footer{.salt = facts_.salt};
-  AIDB_RETURN_IF_ERROR(WritePartitions(&footer.index_root));
+  MetaIndex meta;
+  if (!range_block_.empty()) {
+    CoverRangeDeletes();
+    footer.format = kTableFormatRangeDeletes;
+    AIDB_ASSIGN_OR_RETURN(
+        meta.range_deletes,
+        WriteBlock(BlockKind::kRangeDeletes, range_block_.Finish(), Packing::kIfItPays));
+  }
+  if (!partitions_.empty()) AIDB_RETURN_IF_ERROR(WritePartitions(&footer.index_root));
   const std::string properties =
       EncodeProperties({.facts = facts_,
                         .codec = options_.compression,
@@ -138,11 +177,10 @@ Result<TableFacts> TableBuilder::Finish() {
                         .run = options_.run,
                         .expiry_lowest_ms = expiry_lowest_ms_,
                         .expiry_highest_ms = expiry_highest_ms_});
-  AIDB_ASSIGN_OR_RETURN(const BlockHandle properties_handle,
+  AIDB_ASSIGN_OR_RETURN(meta.properties,
                         WriteBlock(BlockKind::kProperties, properties, Packing::kNever));
-  AIDB_ASSIGN_OR_RETURN(
-      footer.meta_index,
-      WriteBlock(BlockKind::kMetaIndex, EncodeMetaIndex(properties_handle), Packing::kNever));
+  AIDB_ASSIGN_OR_RETURN(footer.meta_index,
+                        WriteBlock(BlockKind::kMetaIndex, EncodeMetaIndex(meta), Packing::kNever));
   facts_.size_bytes = flushed_ + out_.size() + kFooterBytes;
   out_ += EncodeFooter(footer, facts_.size_bytes);
   AIDB_RETURN_IF_ERROR(Flush());

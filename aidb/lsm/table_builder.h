@@ -13,6 +13,7 @@
 #include "aidb/lsm/codec.h"
 #include "aidb/lsm/entry.h"
 #include "aidb/lsm/filter.h"
+#include "aidb/lsm/range_deletes.h"
 #include "aidb/lsm/table_format.h"
 
 namespace aidb::lsm {
@@ -40,11 +41,17 @@ class TableBuilder {
   // Entries come in internal order, kinds put, put-expiring and delete only, deletes without value:
   // anything else is a programmer error. After an error every further call gives it again.
   Status Add(const Entry& entry);
-  // Writes what is left, index to footer. Needs at least one entry; the last call.
+  // The versions of a fragment come in a row, newest first, and fragments in key order; they need
+  // not keep step with the entries.
+  Status AddRangeDelete(const RangeDelete& range);
+  // Writes what is left, index to footer. Needs at least one entry or range delete; the last call.
   Result<TableFacts> Finish();
 
-  bool empty() const { return facts_.entries == 0; }
+  bool empty() const { return facts_.entries == 0 && facts_.range_deletes == 0; }
   uint64_t entries() const { return facts_.entries; }
+  uint64_t range_deletes() const { return facts_.range_deletes; }
+  // Of the last entry. Needs one.
+  std::string_view last_key() const { return facts_.last_key; }
   // About what the file would have if Finish were called now.
   uint64_t size_bytes() const;
   size_t memory_bytes() const;
@@ -62,6 +69,8 @@ class TableBuilder {
   };
 
   void NoteExpiry(uint64_t expires_at_ms);
+  void NoteSequence(Sequence sequence);
+  void CoverRangeDeletes();
   void BeginBlock(const Entry& entry, bool same_key);
   Status FinishBlock();
   void FinishPartition();
@@ -81,6 +90,10 @@ class TableBuilder {
   BlockBuilder block_{BlockTags::kPresent};
   std::string block_key_;  // First key of the block, or a shorter stand-in.
   IndexEntry block_entry_;
+
+  BlockBuilder range_block_{BlockTags::kAbsent};
+  std::string ranges_begin_;  // Of the first fragment.
+  std::string ranges_end_;    // Of the last one.
 
   BlockBuilder index_{BlockTags::kAbsent};
   FilterBuilder filter_;

@@ -60,14 +60,19 @@ class TableCheck {
 
   Status CheckProperties() {
     AIDB_ASSIGN_OR_RETURN(const Block meta, Read(BlockKind::kMetaIndex, table_.footer_.meta_index));
-    const auto properties = DecodeMetaIndex(meta.entries(), table_.facts().size_bytes);
-    if (!properties.ok()) {
-      return table_.Damaged(table_.footer_.meta_index.offset, properties.status());
+    const auto handles = DecodeMetaIndex(meta.entries(), table_.facts().size_bytes);
+    if (!handles.ok()) {
+      return table_.Damaged(table_.footer_.meta_index.offset, handles.status());
     }
-    AIDB_ASSIGN_OR_RETURN(const Block block, Read(BlockKind::kProperties, *properties));
-    AIDB_ASSIGN_OR_RETURN(Block root, Read(BlockKind::kIndexRoot, table_.footer_.index_root));
+    AIDB_ASSIGN_OR_RETURN(const Block block, Read(BlockKind::kProperties, handles->properties));
+    if (table_.footer_.index_root.size != 0) {
+      AIDB_RETURN_IF_ERROR(Read(BlockKind::kIndexRoot, table_.footer_.index_root).status());
+    }
+    if (handles->range_deletes) {
+      AIDB_RETURN_IF_ERROR(CheckRangeDeletes(*handles->range_deletes));
+    }
     auto decoded = DecodeProperties(block.entries());
-    if (!decoded.ok()) return table_.Damaged(properties->offset, decoded.status());
+    if (!decoded.ok()) return table_.Damaged(handles->properties.offset, decoded.status());
     expiry_lowest_ms_said_ = decoded->expiry_lowest_ms;
     expiry_highest_ms_said_ = decoded->expiry_highest_ms;
     TableFacts said = std::move(decoded->facts);
@@ -75,9 +80,22 @@ class TableCheck {
     said.size_bytes = table_.facts().size_bytes;
     said.crc = table_.facts().crc;
     if (said != table_.facts()) {
-      return table_.Damaged(properties->offset,
+      return table_.Damaged(handles->properties.offset,
                             Corruption("properties differ from what the manifest says"));
     }
+    return {};
+  }
+
+  // Decoding checks order, and that fragments share no key.
+  Status CheckRangeDeletes(BlockHandle handle) {
+    AIDB_ASSIGN_OR_RETURN(const Block block, Read(BlockKind::kRangeDeletes, handle));
+    auto list = RangeDeleteList::Decode(block.entries());
+    if (!list.ok()) return table_.Damaged(handle.offset, list.status());
+    if (table_.footer_.format != kTableFormatRangeDeletes) {
+      return table_.Damaged(handle.offset,
+                            Corruption("there are range deletes; the format says there are none"));
+    }
+    range_deletes_ = *std::move(list);
     return {};
   }
 
@@ -182,6 +200,7 @@ class TableCheck {
     found.entries = entries_;
     found.deletes = deletes_;
     found.raw_bytes = raw_bytes_;
+    if (range_deletes_ != nullptr) AddRangeDeletes(found);
     if (expiry_lowest_ms_ != expiry_lowest_ms_said_ ||
         expiry_highest_ms_ != expiry_highest_ms_said_) {
       return Corruption("table " + std::string(table_.path()) + " holds entries that expire from " +
@@ -191,11 +210,24 @@ class TableCheck {
                         std::to_string(expiry_highest_ms_said_));
     }
     if (found == table_.facts()) return {};
-    return Corruption("table " + std::string(table_.path()) + " holds " + std::to_string(entries_) +
-                      " entries from " + KeyText(first_key_) + " to " + KeyText(last_key_) +
-                      ", the manifest says " + std::to_string(table_.facts().entries) + " from " +
-                      KeyText(table_.facts().first_key) + " to " +
-                      KeyText(table_.facts().last_key));
+    return Corruption(
+        "table " + std::string(table_.path()) + " holds " + std::to_string(entries_) +
+        " entries and " + std::to_string(found.range_deletes) + " range deletes from " +
+        KeyText(found.first_key) + " to " + KeyText(found.last_key) + ", the manifest says " +
+        std::to_string(table_.facts().entries) + " and " +
+        std::to_string(table_.facts().range_deletes) + " from " +
+        KeyText(table_.facts().first_key) + " to " + KeyText(table_.facts().last_key));
+  }
+
+  void AddRangeDeletes(TableFacts& facts) const {
+    const bool alone = entries_ == 0;
+    const RangeDeleteFragment& first = range_deletes_->deletes().fragments().front();
+    const RangeDeleteFragment& last = range_deletes_->deletes().fragments().back();
+    if (alone || first.begin < facts.first_key) facts.first_key = first.begin;
+    if (alone || LiesBehind(last.end, facts.last_key)) facts.last_key = LastKeyOf(last.end);
+    facts.lowest = alone ? range_deletes_->lowest() : std::min(lowest_, range_deletes_->lowest());
+    facts.highest = std::max(highest_, range_deletes_->highest());
+    facts.range_deletes = range_deletes_->versions();
   }
 
   // Every byte belongs to one block, a trailer or the footer.
@@ -227,6 +259,7 @@ class TableCheck {
   uint64_t done_ = 0;
   std::vector<BlockHandle> handles_;
   std::optional<Block> filter_;  // Of the partition at hand.
+  std::shared_ptr<const RangeDeleteList> range_deletes_;
   uint64_t entries_ = 0;
   uint64_t deletes_ = 0;
   uint64_t hiding_ = 0;  // Deletes and entries that expire.

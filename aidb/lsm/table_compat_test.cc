@@ -96,6 +96,44 @@ TEST(TableCompat, ReproducesATableWithExpiryBitForBit) {
   EXPECT_TRUE(checked.ok()) << checked.ToString();
 }
 
+// Range deletes, some of one key range, some alone: format 2.
+TEST(TableCompat, ReproducesATableWithRangeDeletesBitForBit) {
+  Rng rng(20261122);
+  const auto entries = RandomEntries(rng, {.entries = 120,
+                                           .key_bytes_max = 10,
+                                           .alphabet = 3,
+                                           .value_bytes_max = 30,
+                                           .versions_max = 3});
+  MemoryFile file{std::string()};
+  TableBuilder builder(file, kTestNumber, kTestSalt, kGoldenOptions);
+  for (const OwnedEntry& entry : entries) ASSERT_TRUE(builder.Add(entry.view()).ok());
+  std::string listing = Listing(entries);
+  const std::vector<OwnedFragment> ranges = {
+      {"", std::string("\0", 1), {Sequence{9000}}},
+      {"a", "ab", {Sequence{70'000}, Sequence{500}, Sequence{1}}},
+      {"ab", "b", {Sequence{500}}},
+      {"zz", std::string(100, 'z') + "y", {Sequence{(uint64_t{1} << 56) - 1}, Sequence{40}}}};
+  for (const OwnedFragment& range : ranges) {
+    for (const Sequence sequence : range.sequences) {
+      ASSERT_TRUE(builder.AddRangeDelete({range.begin, range.end, sequence}).ok());
+      listing += Hex(range.begin) + " " + std::to_string(kv::ToNumber(sequence)) +
+                 " delete-range " + Hex(range.end) + "\n";
+    }
+  }
+  ASSERT_TRUE(builder.Finish().ok());
+  const std::string bytes = file.bytes();
+  EXPECT_TRUE(Golden("table_v2_range_deletes.txt", listing) == listing);
+  EXPECT_TRUE(Golden("table_v2_range_deletes.sst", bytes) == bytes);
+
+  const auto facts = TableReader::ReadFacts(MemoryFile(bytes));
+  ASSERT_TRUE(facts.ok()) << facts.status().ToString();
+  BlockCache cache(0);
+  const auto table = OpenTable({bytes, *facts}, cache);
+  ASSERT_TRUE(table.ok()) << table.status().ToString();
+  const Status checked = (*table)->Check();
+  EXPECT_TRUE(checked.ok()) << checked.ToString();
+}
+
 // A codec's output may change with its library's version, so packed tables are only read.
 TEST(TableCompat, ReadsVersionOneOfEveryCodec) {
   const auto entries = GoldenEntries();

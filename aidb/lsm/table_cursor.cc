@@ -56,18 +56,19 @@ bool TableCursor::LoadPrevBlock() {
 
 void TableCursor::SeekToFirst() {
   status_ = {};
-  valid_ = LoadPartition(0) && LoadBlock(0) && cursor_.SeekToFirst();
+  valid_ = table_->partitions() > 0 && LoadPartition(0) && LoadBlock(0) && cursor_.SeekToFirst();
 }
 
 void TableCursor::SeekToLast() {
   status_ = {};
-  valid_ = LoadPartition(table_->partitions() - 1) && LoadBlock(index_->entries().entries() - 1) &&
-           cursor_.SeekToLast();
+  valid_ = table_->partitions() > 0 && LoadPartition(table_->partitions() - 1) &&
+           LoadBlock(index_->entries().entries() - 1) && cursor_.SeekToLast();
 }
 
 void TableCursor::Seek(std::string_view key, Sequence sequence) {
   status_ = {};
   valid_ = false;
+  if (table_->partitions() == 0) return;
   if (!LoadPartition(ChildOf(table_->root_->entries(), key).value_or(0))) return;
   if (!LoadBlock(ChildOf(index_->entries(), key).value_or(0))) return;
   // Versions of one key may go on in the next block, so that one is searched, not just entered.

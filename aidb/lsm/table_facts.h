@@ -12,14 +12,15 @@ struct TableFacts {
   uint64_t number = 0;
   uint64_t salt = 0;
   uint64_t size_bytes = 0;
-  uint32_t crc = 0;  // crc32c of the whole file.
-  std::string first_key{};
-  std::string last_key{};
+  uint32_t crc = 0;         // crc32c of the whole file.
+  std::string first_key{};  // Nothing lies before it, ...
+  std::string last_key{};   // ... or behind it: no entry, and nothing that a range delete covers.
   Sequence lowest{};
   Sequence highest{};
   uint64_t entries = 0;
   uint64_t deletes = 0;
-  uint64_t raw_bytes = 0;  // Keys and values as the user wrote them.
+  uint64_t raw_bytes = 0;      // Keys and values as the user wrote them.
+  uint64_t range_deletes = 0;  // Versions of fragments (range_deletes.h); no entries.
 
   bool operator==(const TableFacts&) const = default;
 };

@@ -126,7 +126,7 @@ std::string EncodeFooter(const Footer& footer, uint64_t file_bytes) {
   AppendLe<uint64_t>(bytes, footer.meta_index.offset);
   AppendLe<uint32_t>(bytes, static_cast<uint32_t>(footer.meta_index.size));
   AppendLe<uint64_t>(bytes, footer.salt);
-  AppendLe<uint16_t>(bytes, kTableFormat);
+  AppendLe<uint16_t>(bytes, footer.format);
   AppendLe<uint8_t>(bytes, kIndexLevels);
   AppendLe<uint8_t>(bytes, 0);  // Encryption key id.
   AppendLe<uint32_t>(bytes, FooterChecksum(bytes, file_bytes));
@@ -150,15 +150,17 @@ Result<Footer> DecodeFooter(std::string_view bytes, uint64_t file_bytes) {
   const auto format = LoadLe<uint16_t>(bytes.data() + 32);
   const auto levels = static_cast<uint8_t>(bytes[34]);
   const auto key_id = static_cast<uint8_t>(bytes[35]);
-  if (format != kTableFormat || levels != kIndexLevels || key_id != 0) {
+  const bool known = format == kTableFormat || format == kTableFormatRangeDeletes;
+  if (!known || levels != kIndexLevels || key_id != 0) {
     return InvalidArgument("table format " + std::to_string(format) + ", index levels " +
                            std::to_string(levels) + ", encryption key " + std::to_string(key_id) +
-                           "; this version reads 1, 2, 0: written by a newer version");
+                           "; this version reads 1 or 2, 2, 0: written by a newer version");
   }
   const Footer footer{
       .index_root = {LoadLe<uint64_t>(bytes.data()), LoadLe<uint32_t>(bytes.data() + 8)},
       .meta_index = {LoadLe<uint64_t>(bytes.data() + 12), LoadLe<uint32_t>(bytes.data() + 20)},
-      .salt = LoadLe<uint64_t>(bytes.data() + 24)};
+      .salt = LoadLe<uint64_t>(bytes.data() + 24),
+      .format = format};
   if (!HandleFits(footer.index_root, file_bytes) || !HandleFits(footer.meta_index, file_bytes)) {
     return Corruption("footer names blocks outside of the file");
   }
@@ -210,31 +212,39 @@ std::optional<size_t> ChildOf(const EntryBlock& index, std::string_view key) {
   return at - 1;
 }
 
-std::string EncodeMetaIndex(BlockHandle properties) {
+std::string EncodeMetaIndex(const MetaIndex& meta) {
   BlockBuilder builder(BlockTags::kAbsent);
-  std::string handle;
-  AppendHandle(handle, properties);
-  builder.Add(kPropertiesName, handle);
+  std::string range_deletes;
+  if (meta.range_deletes) {
+    AppendHandle(range_deletes, *meta.range_deletes);
+    builder.Add(kRangeDeletesName, range_deletes);
+  }
+  std::string properties;
+  AppendHandle(properties, meta.properties);
+  builder.Add(kPropertiesName, properties);
   return std::string(builder.Finish());
 }
 
-Result<BlockHandle> DecodeMetaIndex(const EntryBlock& block, uint64_t file_bytes) {
+Result<MetaIndex> DecodeMetaIndex(const EntryBlock& block, uint64_t file_bytes) {
   std::optional<BlockHandle> properties;
+  MetaIndex meta;
   for (size_t i = 0; i < block.entries(); ++i) {
     const std::string name = block.KeyAt(i);
-    if (name == kPropertiesName) {
+    if (name == kPropertiesName || name == kRangeDeletesName) {
       ByteReader reader(block.At(i).value);
-      properties = ReadHandle(reader);
-      if (!properties || !reader.empty() || !HandleFits(*properties, file_bytes)) {
+      const auto handle = ReadHandle(reader);
+      if (!handle || !reader.empty() || !HandleFits(*handle, file_bytes)) {
         return Corruption("meta index has a bad handle for " + KeyText(name));
       }
+      (name == kPropertiesName ? properties : meta.range_deletes) = handle;
     } else if (name.starts_with(kRequiredMark)) {
       return Corruption("meta index requires " + KeyText(name) +
                         ", which this version does not know: written by a newer version");
     }
   }
   if (!properties) return Corruption("meta index names no properties");
-  return *properties;
+  meta.properties = *properties;
+  return meta;
 }
 
 }  // namespace aidb::lsm

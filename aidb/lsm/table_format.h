@@ -2,7 +2,8 @@
 
 // A table file (NNNNNN.sst) outside of its blocks' entries:
 //
-//   [data blocks][filter partitions][index partitions][index root][properties][meta index][footer]
+//   [data blocks][range deletes?][filter partitions][index partitions][index root]
+//   [properties][meta index][footer]
 //
 // Every stored block is followed by a trailer of 9 bytes:
 //
@@ -16,7 +17,8 @@
 //    0 u64 index root offset     8 u32 its stored size
 //   12 u64 meta index offset    20 u32 its stored size
 //   24 u64 salt                 random per table, repeated in the manifest
-//   32 u16 format = 1           34 u8 index levels = 2     35 u8 encryption key id = 0
+//   32 u16 format: 1, or 2 if the table has range deletes
+//                               34 u8 index levels = 2     35 u8 encryption key id = 0
 //   36 u32 crc32c over footer bytes 0..35 and the u64 file size
 //   40 u64 magic "AIDBSST1"
 //
@@ -40,6 +42,10 @@ namespace aidb::lsm {
 inline constexpr size_t kTrailerBytes = 9;
 inline constexpr size_t kFooterBytes = 48;
 inline constexpr uint16_t kTableFormat = 1;
+// Of a table with range deletes, which a reader that does not know them must not read: it would
+// show what they hide. Such a table may have no entries; it has no index root then, and the
+// handle's size is 0.
+inline constexpr uint16_t kTableFormatRangeDeletes = 2;
 inline constexpr uint8_t kIndexLevels = 2;
 // Names of properties and of meta index entries that begin so must be understood by whoever
 // reads the table; others may be passed over.
@@ -86,6 +92,7 @@ struct Footer {
   BlockHandle index_root = {};
   BlockHandle meta_index = {};
   uint64_t salt = 0;
+  uint16_t format = kTableFormat;
 };
 std::string EncodeFooter(const Footer& footer, uint64_t file_bytes);
 // `bytes` are the last kFooterBytes of a file of `file_bytes`. The handles it gives lie inside.
@@ -137,9 +144,14 @@ std::string EncodeProperties(const TableProperties& properties);
 Result<TableProperties> DecodeProperties(const EntryBlock& block);
 
 inline constexpr std::string_view kPropertiesName = "properties";
-// The meta index, unpacked: where each further block lies, by name.
-std::string EncodeMetaIndex(BlockHandle properties);
-// The properties' handle.
-Result<BlockHandle> DecodeMetaIndex(const EntryBlock& block, uint64_t file_bytes);
+inline constexpr std::string_view kRangeDeletesName = "!range_deletes";
+// Where each further block lies.
+struct MetaIndex {
+  BlockHandle properties = {};
+  std::optional<BlockHandle> range_deletes = std::nullopt;
+};
+// Unpacked, by name.
+std::string EncodeMetaIndex(const MetaIndex& meta);
+Result<MetaIndex> DecodeMetaIndex(const EntryBlock& block, uint64_t file_bytes);
 
 }  // namespace aidb::lsm

@@ -1,7 +1,8 @@
 // Tables, by the first byte: 0 a footer, with its checksum put right; 1 a properties block; 2 a
 // meta index; 3 a list of patches (u16 offset, u8 byte) to a small table in which then every
 // checksum is put right, so that what is behind the checksums is reached: it must be refused or
-// read without harm. What a salvage finds, before and after, is in order.
+// read without harm; 4 the block of range deletes. What a salvage finds, before and after, is in
+// order.
 
 #include <cstddef>
 #include <cstdint>
@@ -47,8 +48,28 @@ void ReadProperties(std::string_view bytes) {
 void ReadMetaIndex(std::string_view bytes) {
   const auto block = Block::Parse(BlockKind::kMetaIndex, BlockBuffer::CopyOf(bytes));
   if (!block.ok()) return;
-  const auto handle = DecodeMetaIndex(block->entries(), 1 << 16);
-  if (handle.ok()) AIDB_CHECK(HandleFits(*handle, 1 << 16));
+  const auto meta = DecodeMetaIndex(block->entries(), 1 << 16);
+  if (!meta.ok()) return;
+  AIDB_CHECK(HandleFits(meta->properties, 1 << 16));
+  if (meta->range_deletes) AIDB_CHECK(HandleFits(*meta->range_deletes, 1 << 16));
+}
+
+// What decodes is a list of fragments, and a search in it finds what a walk over it does.
+void ReadRangeDeletes(std::string_view bytes) {
+  const auto block = Block::Parse(BlockKind::kRangeDeletes, BlockBuffer::CopyOf(bytes));
+  if (!block.ok()) return;
+  const auto list = RangeDeleteList::Decode(block->entries());
+  if (!list.ok()) return AIDB_CHECK(list.status().code() == StatusCode::kCorruption);
+  const RangeDeletes deletes = (*list)->deletes();
+  AIDB_CHECK((*list)->versions() == block->entries().entries());
+  std::string_view end;
+  for (const RangeDeleteFragment& fragment : deletes.fragments()) {
+    AIDB_CHECK(fragment.begin < fragment.end && end <= fragment.begin);
+    end = fragment.end;
+    AIDB_CHECK(deletes.Covering(fragment.begin, kv::kSequenceMax) == fragment.newest->sequence);
+    const RangeDeleteFragment* const at_end = deletes.FragmentFor(fragment.end);
+    AIDB_CHECK(at_end == nullptr || at_end->begin == fragment.end);
+  }
 }
 
 BuiltTable Small() {
@@ -58,7 +79,16 @@ BuiltTable Small() {
                        i % 5 == 0 ? OpKind::kDelete : OpKind::kPut,
                        i % 5 == 0 ? "" : std::string(20, 'v')});
   }
-  return BuildTable(entries, {.block_bytes = 300, .compression = kv::Compression::kNone});
+  MemoryFile file{std::string()};
+  TableBuilder builder(file, kTestNumber, kTestSalt,
+                       {.block_bytes = 300, .compression = kv::Compression::kNone});
+  for (const OwnedEntry& entry : entries) AIDB_CHECK(builder.Add(entry.view()).ok());
+  AIDB_CHECK(builder.AddRangeDelete({"key110", "key115", Sequence{500}}).ok());
+  AIDB_CHECK(builder.AddRangeDelete({"key110", "key115", Sequence{112}}).ok());
+  AIDB_CHECK(builder.AddRangeDelete({"key115", "keyz", Sequence{130}}).ok());
+  auto facts = builder.Finish();
+  AIDB_CHECK(facts.ok());
+  return {file.bytes(), *facts};
 }
 
 struct PlacedBlock {
@@ -151,7 +181,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* bytes, size_t size) {
   using namespace aidb::lsm;
   if (size == 0) return 0;
   const std::string_view rest(reinterpret_cast<const char*>(bytes) + 1, size - 1);
-  switch (bytes[0] % 4) {
+  switch (bytes[0] % 5) {
     case 0:
       ReadFooter(std::string(rest));
       break;
@@ -163,6 +193,9 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* bytes, size_t size) {
       break;
     case 3:
       ReadPatched(rest);
+      break;
+    case 4:
+      ReadRangeDeletes(rest);
       break;
   }
   return 0;

@@ -35,6 +35,7 @@ std::string EncodeProperties(const TableProperties& properties) {
   builder.Add("keyspace", Number(0));
   builder.Add("level", Number(static_cast<uint64_t>(properties.level)));
   builder.Add("number", Number(facts.number));
+  if (facts.range_deletes > 0) builder.Add("range_deletes", Number(facts.range_deletes));
   builder.Add("raw_bytes", Number(facts.raw_bytes));
   builder.Add("run", Number(properties.run));
   builder.Add("sequence.highest", Number(kv::ToNumber(facts.highest)));
@@ -57,14 +58,22 @@ class PropertyReader {
     return number.value_or(0);
   }
   std::string_view Text(std::string_view name) {
-    const size_t at = block_.LowerBound(name, kv::kSequenceMax);
-    if (at < block_.entries() && block_.KeyEquals(at, name)) return block_.At(at).value;
+    if (const auto at = Find(name)) return block_.At(*at).value;
     Fail(name, "is missing");
     return {};
+  }
+  // 0 where it is missing.
+  uint64_t NumberIfAny(std::string_view name) {
+    return Find(name) ? Number(name, ~uint64_t{0}) : 0;
   }
   const Status& status() const { return status_; }
 
  private:
+  std::optional<size_t> Find(std::string_view name) const {
+    const size_t at = block_.LowerBound(name, kv::kSequenceMax);
+    if (at < block_.entries() && block_.KeyEquals(at, name)) return at;
+    return std::nullopt;
+  }
   void Fail(std::string_view name, std::string_view what) {
     if (status_.ok()) {
       status_ = Corruption("property " + KeyText(name) + " " + std::string(what));
@@ -106,6 +115,7 @@ Result<TableProperties> DecodeProperties(const EntryBlock& block) {
   facts.last_key = reader.Text("key.last");
   properties.level = static_cast<int>(reader.Number("level", kLevelMax));
   facts.number = reader.Number("number", kAny);
+  facts.range_deletes = reader.NumberIfAny("range_deletes");
   facts.raw_bytes = reader.Number("raw_bytes", kAny);
   properties.run = reader.Number("run", kAny);
   facts.highest = Sequence{reader.Number("sequence.highest", kSequenceMost)};

@@ -61,11 +61,12 @@ Result<TableProperties> ReadPropertiesOf(const io::File& file, const Footer& foo
     return block;
   };
   AIDB_ASSIGN_OR_RETURN(const Block meta, read(BlockKind::kMetaIndex, footer.meta_index));
-  const auto handle = DecodeMetaIndex(meta.entries(), file_bytes);
-  if (!handle.ok()) return DamagedAt(file.path(), footer.meta_index.offset, handle.status());
-  AIDB_ASSIGN_OR_RETURN(const Block block, read(BlockKind::kProperties, *handle));
+  const auto index = DecodeMetaIndex(meta.entries(), file_bytes);
+  if (!index.ok()) return DamagedAt(file.path(), footer.meta_index.offset, index.status());
+  const BlockHandle handle = index->properties;
+  AIDB_ASSIGN_OR_RETURN(const Block block, read(BlockKind::kProperties, handle));
   auto properties = DecodeProperties(block.entries());
-  if (!properties.ok()) return DamagedAt(file.path(), handle->offset, properties.status());
+  if (!properties.ok()) return DamagedAt(file.path(), handle.offset, properties.status());
   properties->facts.salt = footer.salt;
   properties->facts.size_bytes = file_bytes;
   return properties;
@@ -126,20 +127,64 @@ Result<std::shared_ptr<TableReader>> TableReader::Open(std::unique_ptr<io::File>
         Corruption("salt is " + std::to_string(table->footer_.salt) + ", the manifest says " +
                    std::to_string(table->facts_.salt) + ": another table"));
   }
-  const BlockHandle root = table->footer_.index_root;
-  AIDB_ASSIGN_OR_RETURN(table->root_, table->ReadBlock(BlockKind::kIndexRoot, root, nullptr));
-  const EntryBlock& entries = table->root_->entries();
-  table->root_entries_.reserve(entries.entries());
-  for (size_t i = 0; i < entries.entries(); ++i) {
-    const auto entry = DecodeIndexEntry(entries.At(i).value, BlockKind::kIndexRoot, file_bytes);
-    if (!entry) {
-      return table->Damaged(root.offset,
-                            Corruption("index root has a bad entry " + std::to_string(i)));
-    }
-    table->root_entries_.push_back(*entry);
+  const bool with_ranges = table->footer_.format == kTableFormatRangeDeletes;
+  if (with_ranges != (table->facts_.range_deletes > 0)) {
+    return table->Damaged(
+        file_bytes - kFooterBytes,
+        Corruption("format is " + std::to_string(table->footer_.format) +
+                   ", which does not go with " + std::to_string(table->facts_.range_deletes) +
+                   " range deletes: another table"));
   }
-  table->root_hints_ = std::make_unique<RootHints[]>(entries.entries());
+  if (with_ranges) {
+    AIDB_RETURN_IF_ERROR(table->ReadRangeDeletes());
+    if (table->footer_.index_root.size == 0) return table;
+  }
+  AIDB_RETURN_IF_ERROR(table->ReadRoot());
   return table;
+}
+
+Status TableReader::ReadRoot() {
+  const BlockHandle root = footer_.index_root;
+  AIDB_ASSIGN_OR_RETURN(root_, ReadBlock(BlockKind::kIndexRoot, root, nullptr));
+  const EntryBlock& entries = root_->entries();
+  root_entries_.reserve(entries.entries());
+  for (size_t i = 0; i < entries.entries(); ++i) {
+    const auto entry =
+        DecodeIndexEntry(entries.At(i).value, BlockKind::kIndexRoot, facts_.size_bytes);
+    if (!entry) {
+      return Damaged(root.offset, Corruption("index root has a bad entry " + std::to_string(i)));
+    }
+    root_entries_.push_back(*entry);
+  }
+  root_hints_ = std::make_unique<RootHints[]>(entries.entries());
+  return {};
+}
+
+Status TableReader::ReadRangeDeletes() {
+  const BlockHandle meta_index = footer_.meta_index;
+  AIDB_ASSIGN_OR_RETURN(const Block meta, ReadBlock(BlockKind::kMetaIndex, meta_index, nullptr));
+  const auto handles = DecodeMetaIndex(meta.entries(), facts_.size_bytes);
+  if (!handles.ok()) return Damaged(meta_index.offset, handles.status());
+  if (!handles->range_deletes) {
+    return Damaged(meta_index.offset,
+                   Corruption("meta index names no range deletes; the format says there are some"));
+  }
+  const BlockHandle handle = *handles->range_deletes;
+  const std::string lost = "; keys from " + KeyText(facts_.first_key) + " to " +
+                           KeyText(facts_.last_key) + " cannot be read";
+  const auto block = ReadBlock(BlockKind::kRangeDeletes, handle, nullptr);
+  if (!block.ok()) {
+    return Status(block.status().code(), std::string(block.status().message()) + lost);
+  }
+  auto list = RangeDeleteList::Decode(block->entries());
+  if (!list.ok()) return Damaged(handle.offset, list.status());
+  if ((*list)->versions() != facts_.range_deletes) {
+    return Damaged(handle.offset,
+                   Corruption("there are " + std::to_string((*list)->versions()) +
+                              " range deletes, expected " + std::to_string(facts_.range_deletes)));
+  }
+  range_deletes_ = *std::move(list);
+  return {};
 }
 
 Result<TableFacts> TableReader::ReadFacts(const io::File& file) {
@@ -158,7 +203,8 @@ Result<TableFacts> TableReader::ReadFacts(const io::File& file) {
 }
 
 size_t TableReader::memory_bytes() const {
-  return sizeof(TableReader) + root_->memory_bytes() +
+  return sizeof(TableReader) + (root_ ? root_->memory_bytes() : 0) +
+         (range_deletes_ != nullptr ? range_deletes_->memory_bytes() : 0) +
          root_entries_.capacity() * (sizeof(IndexEntry) + sizeof(RootHints)) +
          facts_.first_key.capacity() + facts_.last_key.capacity();
 }
@@ -225,6 +271,20 @@ Result<IndexEntry> TableReader::ChildAt(size_t partition, const EntryBlock& inde
 
 Result<std::optional<TableReader::Found>> TableReader::Get(std::string_view key, Sequence at,
                                                            ReadCounters* counters) const {
+  if (range_deletes_ == nullptr) [[likely]]
+    return GetEntry(key, at, counters);
+  const Sequence covering = range_deletes_->deletes().Covering(key, at);
+  // Where nothing in the table is newer, no entry needs to be looked for.
+  std::optional<Found> found;
+  if (root_ && (covering == kv::kSequenceNone || covering < facts_.highest)) {
+    AIDB_ASSIGN_OR_RETURN(found, GetEntry(key, at, counters));
+  }
+  if (covering == kv::kSequenceNone || (found && found->sequence > covering)) return found;
+  return std::optional(Found{OpKind::kDelete, covering, kv::PinnedValue(std::string()), 0});
+}
+
+Result<std::optional<TableReader::Found>> TableReader::GetEntry(std::string_view key, Sequence at,
+                                                                ReadCounters* counters) const {
   const std::optional<size_t> first = ChildOf(root_->entries(), key);
   if (!first) return std::optional<Found>();
   const uint64_t hash = Hash64(key);

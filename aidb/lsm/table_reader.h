@@ -14,6 +14,7 @@
 #include "aidb/kv/pinned_value.h"
 #include "aidb/lsm/block_cache.h"
 #include "aidb/lsm/entry.h"
+#include "aidb/lsm/range_deletes.h"
 #include "aidb/lsm/table_format.h"
 
 namespace aidb::lsm {
@@ -65,7 +66,8 @@ Result<Block> ReadTableBlock(const io::File& file, uint64_t file_bytes, uint64_t
 // need: a cursor the reader, a value its block.
 class TableReader : public std::enable_shared_from_this<TableReader> {
  public:
-  // Checks size, footer and salt against `expected`, and reads the index root.
+  // Checks size, footer and salt against `expected`, and reads the index root and the range
+  // deletes: while these cannot be read, no key of the table can.
   static Result<std::shared_ptr<TableReader>> Open(std::unique_ptr<io::File> file,
                                                    TableFacts expected, BlockCache& cache);
   // What the table says of itself, for a repair without manifest; reads the whole file for its
@@ -83,11 +85,15 @@ class TableReader : public std::enable_shared_from_this<TableReader> {
     kv::PinnedValue value;  // Empty for a delete.
     uint64_t expires_at_ms = 0;
   };
-  // The newest version of `key` that is not newer than `at`.
+  // The newest version of `key` that is not newer than `at`; a key that a range delete covers is
+  // found as a delete.
   Result<std::optional<Found>> Get(std::string_view key, Sequence at,
                                    ReadCounters* counters = nullptr) const;
 
+  // Entries that a range delete hides are among those it walks.
   std::unique_ptr<EntryCursor> NewCursor(CacheFill fill) const;
+  // Null when there are none. May outlive the reader.
+  const std::shared_ptr<const RangeDeleteList>& range_deletes() const { return range_deletes_; }
 
   Result<TableProperties> ReadProperties() const;
 
@@ -105,7 +111,12 @@ class TableReader : public std::enable_shared_from_this<TableReader> {
   TableReader(std::unique_ptr<io::File> file, TableFacts facts, BlockCache& cache)
       : file_(std::move(file)), facts_(std::move(facts)), cache_(cache) {}
 
+  // None in a table of range deletes alone.
   size_t partitions() const { return root_entries_.size(); }
+  Status ReadRoot();
+  Status ReadRangeDeletes();
+  Result<std::optional<Found>> GetEntry(std::string_view key, Sequence at,
+                                        ReadCounters* counters) const;
   // From cache or file. `hint` is the one kept beside `handle`.
   Result<BlockRef> Fetch(BlockKind kind, BlockHandle handle, const BlockHint& hint, CacheFill fill,
                          ReadAhead* ahead, ReadCounters* counters) const;
@@ -123,13 +134,14 @@ class TableReader : public std::enable_shared_from_this<TableReader> {
   const TableFacts facts_;
   BlockCache& cache_;
   Footer footer_;
-  std::optional<Block> root_;
+  std::optional<Block> root_;             // If there are entries.
   std::vector<IndexEntry> root_entries_;  // The root's values, decoded.
   struct RootHints {
     BlockHint index;
     BlockHint filter;
   };
   std::unique_ptr<RootHints[]> root_hints_;  // One for each of root_entries_.
+  std::shared_ptr<const RangeDeleteList> range_deletes_;
 };
 
 }  // namespace aidb::lsm

@@ -321,7 +321,7 @@ TEST(TableFormat, FooterRefusesNewerVersionsAndReservedFields) {
   EXPECT_FALSE(DecodeFooter(good, 1001).ok());
   for (const size_t at : {32, 33, 34, 35}) {
     std::string bad = good;
-    bad[at] = static_cast<char>(bad[at] + 1);
+    bad[at] = static_cast<char>(bad[at] + (at == 32 ? 2 : 1));  // Formats 1 and 2 are known.
     // With the checksum put right, only the meaning is left to object to.
     char size[8];
     StoreLe<uint64_t>(size, 1000);
@@ -350,7 +350,11 @@ TEST(TableFormat, RefusesUnknownNamesThatAreRequiredAndPassesOverOthers) {
   const auto meta = [&](std::map<std::string, std::string> items) {
     return DecodeMetaIndex(NamedBlock(BlockKind::kMetaIndex, items).entries(), 1000);
   };
-  EXPECT_EQ(*meta({{"properties", handle}}), (BlockHandle{5, 6}));
+  EXPECT_EQ(meta({{"properties", handle}})->properties, (BlockHandle{5, 6}));
+  EXPECT_EQ(meta({{"properties", handle}})->range_deletes, std::nullopt);
+  EXPECT_EQ(meta({{"properties", handle}, {"!range_deletes", handle}})->range_deletes,
+            (BlockHandle{5, 6}));
+  EXPECT_FALSE(meta({{"properties", handle}, {"!range_deletes", handle + "x"}}).ok());
   EXPECT_TRUE(meta({{"properties", handle}, {"zebra", "?"}}).ok());
   EXPECT_FALSE(meta({{"properties", handle}, {"!zebra", "?"}}).ok());
   EXPECT_FALSE(meta({{"zebra", "?"}}).ok());

@@ -7,6 +7,7 @@
 #include "aidb/base/canary.h"
 #include "aidb/base/check.h"
 #include "aidb/base/escape.h"
+#include "aidb/kv/range_delete.h"
 #include "aidb/lsm/compaction_picker.h"
 
 namespace aidb::lsm {
@@ -36,37 +37,91 @@ bool OlderTables::MayContain(std::string_view key) {
   return false;
 }
 
+bool OlderTables::MayOverlap(std::string_view begin, std::string_view end) const {
+  return std::ranges::any_of(runs_, [&](const Walk& walk) {
+    const auto table = std::ranges::partition_point(
+        walk.tables, [&](const TableRef& t) { return t->facts().last_key < begin; });
+    return table != walk.tables.end() && (*table)->facts().first_key < end;
+  });
+}
+
 // ── KeepRule ────────────────────────────────────────────────────────────────────────────────
 
-KeepRule::KeepRule(Readers readers, OlderTables older, bool drop_deletes, Zeroing zeroing)
+KeepRule::KeepRule(Readers readers, OlderTables older, bool drop_deletes, Zeroing zeroing,
+                   std::span<const RangeDelete> range_deletes)
     : readers_(std::move(readers)),
       older_(std::move(older)),
       drop_deletes_(drop_deletes),
       zeroing_(zeroing) {
   AIDB_CHECK(std::ranges::is_sorted(readers_.snapshots));
+  if (range_deletes.empty()) return;
+  ranges_ = Fragmented(range_deletes, readers_.snapshots);
+  ChooseRanges();
 }
 
-KeepRule KeepRule::ForFlush(Readers readers) {
-  return {std::move(readers), OlderTables(), false, Zeroing::kNever};
+KeepRule KeepRule::ForFlush(Readers readers, std::span<const RangeDelete> range_deletes) {
+  return {std::move(readers), OlderTables(), false, Zeroing::kNever, range_deletes};
 }
 
-KeepRule KeepRule::ForCompaction(Readers readers, OlderTables older, Zeroing zeroing) {
-  return {std::move(readers), std::move(older), true, zeroing};
+KeepRule KeepRule::ForCompaction(Readers readers, OlderTables older, Zeroing zeroing,
+                                 std::span<const RangeDelete> range_deletes) {
+  return {std::move(readers), std::move(older), true, zeroing, range_deletes};
 }
 
 size_t KeepRule::IntervalOf(Sequence sequence) const {
   if (AIDB_CANARY_HIT(kSnapshotForgotten)) return 0;
-  const std::vector<Sequence>& snapshots = readers_.snapshots;
-  return static_cast<size_t>(std::ranges::lower_bound(snapshots, sequence) - snapshots.begin());
+  return lsm::IntervalOf(readers_.snapshots, sequence);
+}
+
+void KeepRule::ChooseRanges() {
+  for (const OwnedFragment& range : ranges_) {
+    OwnedFragment kept = range;
+    // The oldest version; what it hides of the inputs goes with this merge.
+    const bool nothing_below = drop_deletes_ && IntervalOf(kept.sequences.back()) == 0 &&
+                               !older_.MayOverlap(kept.begin, kept.end);
+    if (nothing_below) kept.sequences.pop_back();
+    range_stays_.push_back(!kept.sequences.empty());
+    if (!kept.sequences.empty()) kept_ranges_.push_back(std::move(kept));
+  }
+}
+
+const OwnedFragment* KeepRule::RangeFor(std::string_view key) {
+  while (range_at_ < ranges_.size() && ranges_[range_at_].end <= key) ++range_at_;
+  if (range_at_ == ranges_.size() || ranges_[range_at_].begin > key) return nullptr;
+  return &ranges_[range_at_];
+}
+
+bool KeepRule::HiddenByRange(const OwnedFragment& range, Sequence sequence, size_t interval) const {
+  return std::ranges::any_of(range.sequences, [&](Sequence version) {
+    return version > sequence && IntervalOf(version) == interval;
+  });
+}
+
+// No snapshot may stand between the oldest entry and the range delete, and that must be newer than
+// all of them. What range deletes the table has itself hide nothing then that this one does not.
+bool KeepRule::HidesAllOf(const TableFacts& facts) const {
+  const size_t interval = IntervalOf(facts.lowest);
+  auto range = std::ranges::partition_point(
+      ranges_, [&](const OwnedFragment& r) { return r.end <= facts.first_key; });
+  if (range == ranges_.end() || range->begin > facts.first_key) return false;
+  while (HiddenByRange(*range, facts.highest, interval)) {
+    if (range->end > facts.last_key) return true;
+    const auto before = range++;
+    if (range == ranges_.end() || range->begin != before->end) return false;
+  }
+  return false;
 }
 
 bool KeepRule::Keep(Entry& entry, bool new_key) {
   const size_t interval = IntervalOf(entry.sequence);
-  if (!new_key && interval == interval_) {
+  const OwnedFragment* const range = RangeFor(entry.key);
+  const bool hidden = range != nullptr && HiddenByRange(*range, entry.sequence, interval);
+  const bool shadowed = !new_key && interval == interval_;
+  interval_ = interval;
+  if (hidden || shadowed) {
     ++shadowed_;
     return false;
   }
-  interval_ = interval;
   if (kv::Expires(entry.kind) && entry.expires_at_ms <= readers_.clock_ms) {
     entry.kind = OpKind::kDelete;
     entry.value = {};
@@ -83,7 +138,8 @@ bool KeepRule::Keep(Entry& entry, bool new_key) {
     return false;
   }
   // A value that expires keeps its sequence: so its table is known to hold something that may go.
-  if (!kv::Expires(entry.kind)) entry.sequence = kv::kSequenceNone;
+  const bool under_a_range = range != nullptr && range_stays_[range_at_];
+  if (!kv::Expires(entry.kind) && !under_a_range) entry.sequence = kv::kSequenceNone;
   return true;
 }
 
@@ -92,6 +148,7 @@ bool KeepRule::Keep(Entry& entry, bool new_key) {
 namespace {
 
 constexpr uint64_t kEntriesBetweenStops = 1024;
+constexpr uint64_t kRangeDeletesMax = 16'384;  // Of a table; a block has room for four times that.
 constexpr size_t kKeyBytesShown = 48;
 
 class Writer {
@@ -105,12 +162,18 @@ class Writer {
       AIDB_RETURN_IF_ERROR(Take(entries.entry()));
     }
     AIDB_RETURN_IF_ERROR(entries.status());
-    AIDB_RETURN_IF_ERROR(EndTable());
+    AIDB_RETURN_IF_ERROR(CutManyRanges(std::nullopt));
+    if (range_at_ < ranges_.size() && !builder_) AIDB_RETURN_IF_ERROR(BeginTable());
+    AIDB_RETURN_IF_ERROR(EndTable(std::nullopt));
     if (written_.tables.empty() || AIDB_CANARY_HIT(kTableNameNotSynced)) return {};
     return target_.files.SyncDirectory(target_.directory);  // F3.
   }
 
   WrittenTables& written() { return written_; }
+  // Every fragment lies in the tables to its end, in as many pieces as they hold.
+  bool AllRangesWritten(uint64_t in_tables) const {
+    return range_at_ == ranges_.size() && written_.range_deletes_out == in_tables;
+  }
   // Closes what is open and removes all files.
   void Undo() {
     builder_.reset();
@@ -134,7 +197,8 @@ class Writer {
     if (new_key) {
       const bool cut = MustCutBefore(entry.key);
       key_ = entry.key;
-      if (cut) AIDB_RETURN_IF_ERROR(EndTable());
+      if (cut) AIDB_RETURN_IF_ERROR(EndTable(kv::NextKey(builder_->last_key())));
+      AIDB_RETURN_IF_ERROR(CutManyRanges(entry.key));
     }
     sequence_ = entry.sequence;
     if (!rule_.Keep(entry, new_key)) return {};
@@ -167,8 +231,47 @@ class Writer {
     return {};
   }
 
-  Status EndTable() {
+  // A table holds so many range deletes, or so many bytes of them, as an output has bytes: ends
+  // tables before `key`, or the end of all, as long as there are more.
+  Status CutManyRanges(std::optional<std::string_view> key) {
+    for (; range_seen_ < ranges_.size(); ++range_seen_) {
+      const OwnedFragment& range = ranges_[range_seen_];
+      if (key && range.begin >= *key) return {};
+      const bool many =
+          pending_ranges_ >= kRangeDeletesMax || pending_bytes_ >= target_.table_bytes;
+      // A cut at a key of full length would leave no short last key (LastKeyOf).
+      if (many && range.begin.size() < kv::kKeyBytesMax) {
+        if (!builder_) AIDB_RETURN_IF_ERROR(BeginTable());
+        AIDB_RETURN_IF_ERROR(EndTable(kv::NextKey(range.begin)));
+      }
+      pending_ranges_ += range.sequences.size();
+      pending_bytes_ += range.sequences.size() * (range.begin.size() + range.end.size());
+    }
+    return {};
+  }
+
+  // What there is of the range deletes before `up_to`, or all.
+  Status AddRanges(const std::optional<std::string>& up_to) {
+    for (; range_at_ < ranges_.size(); ++range_at_) {
+      const OwnedFragment& range = ranges_[range_at_];
+      const std::string& begin = std::max(range.begin, range_from_);
+      if (up_to && begin >= *up_to) break;
+      const std::string& end = up_to && *up_to < range.end ? *up_to : range.end;
+      for (const Sequence sequence : range.sequences) {
+        AIDB_RETURN_IF_ERROR(builder_->AddRangeDelete({begin, end, sequence}));
+        ++written_.range_deletes_out;
+      }
+      if (end != range.end) break;
+    }
+    if (up_to) range_from_ = *up_to;
+    pending_ranges_ = pending_bytes_ = 0;
+    return {};
+  }
+
+  // Ends the open table, if there is one: what follows begins at `up_to` or behind it.
+  Status EndTable(const std::optional<std::string>& up_to) {
     if (!builder_) return {};
+    AIDB_RETURN_IF_ERROR(AddRanges(up_to));
     AIDB_ASSIGN_OR_RETURN(TableFacts facts, builder_->Finish());  // F1.
     builder_.reset();
     if (!AIDB_CANARY_HIT(kTableNotSynced)) AIDB_RETURN_IF_ERROR(file_->SyncAll());  // F2.
@@ -184,6 +287,13 @@ class Writer {
   KeepRule& rule_;
   const TableTarget& target_;
   WrittenTables written_;
+
+  const std::span<const OwnedFragment> ranges_ = rule_.range_deletes();
+  size_t range_at_ = 0;          // The first that is not written, or not to its end.
+  std::string range_from_;       // Nothing before this key is to be written any more.
+  size_t range_seen_ = 0;        // The first that begins at the last key or behind it.
+  uint64_t pending_ranges_ = 0;  // Of those before that, what no table before the open one has.
+  uint64_t pending_bytes_ = 0;
 
   std::string key_;      // Of the last entry read.
   Sequence sequence_{};  // Likewise.
@@ -203,7 +313,15 @@ Result<WrittenTables> WriteTables(EntryCursor& entries, KeepRule& rule, const Ta
   WrittenTables& written = writer.written();
   const uint64_t dropped = rule.shadowed() + rule.deletes_dropped() - dropped_before;
   uint64_t in_tables = 0;
-  for (const TableFacts& facts : written.tables) in_tables += facts.entries;
+  uint64_t ranges_in_tables = 0;
+  for (const TableFacts& facts : written.tables) {
+    in_tables += facts.entries;
+    ranges_in_tables += facts.range_deletes;
+  }
+  if (status.ok() && !writer.AllRangesWritten(ranges_in_tables)) {
+    status = Internal("a merge wrote " + std::to_string(ranges_in_tables) +
+                      " range deletes and left some out");
+  }
   if (status.ok() &&
       (written.entries_in != written.entries_out + dropped || in_tables != written.entries_out)) {
     status = Internal("a merge read " + std::to_string(written.entries_in) + " entries, dropped " +

@@ -54,6 +54,12 @@ class TestStore {
     history_[{key, last_}] = std::move(value);
     keys_.insert(key);
   }
+  void DeleteRange(const std::string& begin, const std::string& end) {
+    ranges_.push_back({begin, end, {Sequence{++last_}}});
+    for (auto key = keys_.lower_bound(begin); key != keys_.end() && *key < end; ++key) {
+      history_[{*key, last_}] = std::nullopt;
+    }
+  }
   uint64_t last() const { return last_; }
   uint64_t now_ms() const { return now_ms_; }
   void AdvanceClock(uint64_t now_ms) { now_ms_ = now_ms; }
@@ -63,9 +69,9 @@ class TestStore {
   const std::map<uint64_t, uint64_t>& snapshots() const { return snapshots_; }
 
   Status Flush() {
-    if (memtable_.empty()) return {};
+    if (memtable_.empty() && ranges_.empty()) return {};
     Cursor cursor(memtable_);
-    KeepRule rule = KeepRule::ForFlush(CurrentReaders());
+    KeepRule rule = KeepRule::ForFlush(CurrentReaders(), Ranges());
     TableTarget target{.files = files_,
                        .directory = "d",
                        .numbers = numbers_,
@@ -81,6 +87,7 @@ class TestStore {
       edit.added.push_back({0, target.table.run, std::move(facts)});
     AIDB_RETURN_IF_ERROR(Install(edit));
     memtable_.clear();
+    ranges_.clear();
     return {};
   }
 
@@ -128,10 +135,16 @@ class TestStore {
   // What a reader at `sequence` with this clock gets: memtable, then tables as a Get asks them.
   Result<std::optional<std::string>> Get(const std::string& key, uint64_t sequence,
                                          uint64_t now_ms) {
+    uint64_t deleted = 0;
+    for (const OwnedFragment& range : ranges_) {
+      const uint64_t at = ToNumber(range.sequences.front());
+      if (at <= sequence && range.begin <= key && key < range.end) deleted = at;
+    }
     if (const auto it = memtable_.lower_bound({key, sequence});
-        it != memtable_.end() && it->first.key == key) {
+        it != memtable_.end() && it->first.key == key && it->first.sequence > deleted) {
       return BytesAt(it->second, now_ms);
     }
+    if (deleted != 0) return std::optional<std::string>();
     Status status;
     std::optional<std::string> value;
     version_->ForEachTableFor(key, [&](int, const TableFile& table) {
@@ -237,6 +250,13 @@ class TestStore {
     if (!value || (value->expires_at_ms && *value->expires_at_ms <= now_ms)) return std::nullopt;
     return value->bytes;
   }
+  std::vector<RangeDelete> Ranges() const {
+    std::vector<RangeDelete> ranges;
+    for (const OwnedFragment& range : ranges_) {
+      ranges.push_back({range.begin, range.end, range.sequences.front()});
+    }
+    return ranges;
+  }
   Readers CurrentReaders() const {
     Readers readers{.clock_ms = now_ms_};
     for (const auto& [sequence, now_ms] : snapshots_) {
@@ -259,6 +279,7 @@ class TestStore {
   CompactionStats stats_;
 
   Entries memtable_;
+  std::vector<OwnedFragment> ranges_;  // As they came, one sequence each.
   Entries history_;
   std::set<std::string> keys_;
   std::map<uint64_t, uint64_t> snapshots_;

@@ -34,6 +34,7 @@ Run::Run(uint64_t number, std::vector<TableRef> tables)
   last_prefixes_.reserve(tables_.size());
   for (const TableRef& table : tables_) {
     size_bytes_ += table->size_bytes();
+    if (table->facts().range_deletes > 0) range_delete_tables_.push_back(table);
     last_prefixes_.push_back(KeyPrefix(table->facts().last_key));
   }
 }

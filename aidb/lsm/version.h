@@ -87,6 +87,8 @@ class Run {
 
   uint64_t number() const { return number_; }
   std::span<const TableRef> tables() const { return tables_; }
+  // Those of them that have range deletes.
+  std::span<const TableRef> range_delete_tables() const { return range_delete_tables_; }
   uint64_t size_bytes() const { return size_bytes_; }
 
   // Index of the first table whose last key is not before `key`; tables().size() if none.
@@ -102,6 +104,7 @@ class Run {
   uint64_t number_;
   uint64_t size_bytes_ = 0;
   std::vector<TableRef> tables_;
+  std::vector<TableRef> range_delete_tables_;
   // First 8 bytes of each table's last key as a number: the search stays in these words and
   // looks at whole keys only among equal ones.
   std::vector<uint64_t> last_prefixes_;

@@ -24,6 +24,7 @@ enum class Field : uint64_t {
   kRemoved = 9,
   kAdded = 10,
   kDamaged = 11,
+  kAddedWithRangeDeletes = 12,  // In the place of kAdded, for a reader that knows them.
 };
 
 // Without a round-robin pointer a store is as right as with it; everything else is needed.
@@ -78,6 +79,7 @@ std::string EncodeAdded(const AddedTable& table) {
   AppendVarint(bytes, facts.raw_bytes);
   AppendLengthPrefixed(bytes, facts.first_key);
   AppendLengthPrefixed(bytes, facts.last_key);
+  if (facts.range_deletes > 0) AppendVarint(bytes, facts.range_deletes);
   return bytes;
 }
 
@@ -151,7 +153,7 @@ ClosedLog DecodeLog(Parts& parts) {
   return log;
 }
 
-Status DecodeAdded(Parts& parts, VersionEdit& edit) {
+Status DecodeAdded(Field field, Parts& parts, VersionEdit& edit) {
   if (parts.Number() != kDefaultKeyspace) return Newer("a table of a keyspace");
   AddedTable table;
   TableFacts& facts = table.facts;
@@ -168,8 +170,11 @@ Status DecodeAdded(Parts& parts, VersionEdit& edit) {
   facts.raw_bytes = parts.Number();
   facts.first_key = parts.Text(kv::kKeyBytesMax);
   facts.last_key = parts.Text(kv::kKeyBytesMax);
-  if (facts.first_key > facts.last_key || facts.lowest > facts.highest || facts.entries == 0 ||
-      facts.deletes > facts.entries) {
+  const bool with_range_deletes = field == Field::kAddedWithRangeDeletes;
+  if (with_range_deletes) facts.range_deletes = parts.Number();
+  if (facts.first_key > facts.last_key || facts.lowest > facts.highest ||
+      facts.deletes > facts.entries || (facts.range_deletes > 0) != with_range_deletes ||
+      (facts.entries == 0 && !with_range_deletes)) {
     parts.Refuse();
   }
   edit.added.push_back(std::move(table));
@@ -217,7 +222,8 @@ Status DecodeField(Field field, Parts& parts, VersionEdit& edit) {
       return {};
     }
     case Field::kAdded:
-      return DecodeAdded(parts, edit);
+    case Field::kAddedWithRangeDeletes:
+      return DecodeAdded(field, parts, edit);
     case Field::kDamaged:
       edit.damaged.push_back(parts.Number());
       return {};
@@ -227,7 +233,7 @@ Status DecodeField(Field field, Parts& parts, VersionEdit& edit) {
 
 bool IsKnown(uint64_t id) {
   return id >= static_cast<uint64_t>(Field::kHeader) &&
-         id <= static_cast<uint64_t>(Field::kDamaged);
+         id <= static_cast<uint64_t>(Field::kAddedWithRangeDeletes);
 }
 
 }  // namespace
@@ -255,7 +261,11 @@ std::string VersionEdit::Encode() const {
     AppendVarint(bytes, table.number);
     AppendField(to, Field::kRemoved, bytes);
   }
-  for (const AddedTable& table : added) AppendField(to, Field::kAdded, EncodeAdded(table));
+  for (const AddedTable& table : added) {
+    const Field field =
+        table.facts.range_deletes > 0 ? Field::kAddedWithRangeDeletes : Field::kAdded;
+    AppendField(to, field, EncodeAdded(table));
+  }
   for (const uint64_t number : damaged) AppendNumber(to, Field::kDamaged, number);
   return to;
 }

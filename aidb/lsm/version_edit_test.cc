@@ -103,6 +103,26 @@ TEST(VersionEdit, RefusesANewerFormatAndOtherKeyspaces) {
   EXPECT_EQ(VersionEdit::Decode(bytes).status().code(), StatusCode::kInvalidArgument);
 }
 
+// A reader that does not know range deletes must not read such a table: the field is another one,
+// which it has to understand.
+TEST(VersionEdit, ATableWithRangeDeletesHasAFieldOfItsOwn) {
+  VersionEdit edit;
+  edit.added = {Table(1, 5, "a", "b"), Table(1, 6, "c", "d")};
+  const std::string without = edit.Encode();
+  EXPECT_EQ(without[0], 10 << 1 | 1);
+  edit.added[1].facts.range_deletes = 300;
+  const std::string with = edit.Encode();
+  EXPECT_EQ(with.size(), without.size() + 2);
+  EXPECT_NE(with.find(static_cast<char>(12 << 1 | 1)), std::string::npos);
+  const auto read = VersionEdit::Decode(with);
+  ASSERT_TRUE(read.ok()) << read.status().ToString();
+  EXPECT_EQ(*read, edit);
+  std::string none = with;
+  none[none.size() - 2] = '\x80';  // Overlong.
+  none[none.size() - 1] = '\0';
+  EXPECT_EQ(VersionEdit::Decode(none).status().code(), StatusCode::kCorruption);
+}
+
 TEST(VersionEdit, RefusesWhatNoStoreCanMean) {
   const auto refused = [](auto change) {
     VersionEdit edit;
@@ -115,6 +135,10 @@ TEST(VersionEdit, RefusesWhatNoStoreCanMean) {
   EXPECT_TRUE(refused([](VersionEdit& e) { e.added[0].level = kLevels; }));
   EXPECT_TRUE(refused([](VersionEdit& e) { e.added[0].facts.first_key = "c"; }));
   EXPECT_TRUE(refused([](VersionEdit& e) { e.added[0].facts.entries = 0; }));
+  EXPECT_FALSE(refused([](VersionEdit& e) {
+    e.added[0].facts.entries = e.added[0].facts.deletes = 0;
+    e.added[0].facts.range_deletes = 1;
+  }));
   EXPECT_TRUE(refused([](VersionEdit& e) { e.added[0].facts.deletes = 101; }));
   EXPECT_TRUE(refused([](VersionEdit& e) { e.added[0].facts.lowest = Sequence{11}; }));
   EXPECT_TRUE(refused([](VersionEdit& e) { e.added[0].facts.highest = Sequence{1ULL << 56}; }));

@@ -35,14 +35,13 @@ Core::~Core() {
 }
 
 RocksSnapshot::RocksSnapshot(std::shared_ptr<Core> core)
-    : core_(std::move(core)), snapshot_(core_->db->GetSnapshot()), now_ms_(core_->clock.NowMs()) {
+    : core_(std::move(core)),
+      held_(std::make_shared<const HeldSnapshot>(core_)),
+      now_ms_(core_->clock.NowMs()) {
   core_->snapshots.fetch_add(1, std::memory_order_relaxed);
 }
 
-RocksSnapshot::~RocksSnapshot() {
-  core_->db->ReleaseSnapshot(snapshot_);
-  core_->snapshots.fetch_sub(1, std::memory_order_relaxed);
-}
+RocksSnapshot::~RocksSnapshot() { core_->snapshots.fetch_sub(1, std::memory_order_relaxed); }
 
 namespace {
 
@@ -52,8 +51,12 @@ namespace {
 class RocksCursor final : public kv::Cursor {
  public:
   RocksCursor(std::shared_ptr<Core> core, kv::ScanRange range, rocksdb::ReadOptions options,
-              std::optional<uint64_t> now_ms)
-      : core_(std::move(core)), range_(std::move(range)), lower_(range_.lower) {
+              std::shared_ptr<const HeldSnapshot> at, std::optional<uint64_t> now_ms)
+      : core_(std::move(core)),
+        range_(std::move(range)),
+        lower_(range_.lower),
+        held_(std::move(at)) {
+    if (held_ != nullptr) options.snapshot = held_->own;
     options.iterate_lower_bound = &lower_;
     if (range_.upper) {
       upper_ = *range_.upper;
@@ -63,9 +66,9 @@ class RocksCursor final : public kv::Cursor {
     // Asked again: what the iterator sees may be the first value that expires.
     rocksdb::ColumnFamilyHandle* const expiry = core_->expiry.handle();
     if (expiry == nullptr) return;
-    if (options.snapshot == nullptr) {
-      held_ = std::make_unique<rocksdb::ManagedSnapshot>(core_->db.get());
-      options.snapshot = held_->snapshot();
+    if (held_ == nullptr) {
+      held_ = std::make_shared<const HeldSnapshot>(core_);
+      options.snapshot = held_->own;
     }
     now_ms_ = now_ms ? *now_ms : core_->clock.NowMs();
     iterator_.reset(core_->db->NewIterator(options));
@@ -166,10 +169,10 @@ class RocksCursor final : public kv::Cursor {
   const kv::ScanRange range_;
   const rocksdb::Slice lower_;  // RocksDB keeps pointers to the bounds.
   rocksdb::Slice upper_;
-  std::unique_ptr<rocksdb::ManagedSnapshot> held_;  // Null when the caller holds one.
-  std::unique_ptr<rocksdb::Iterator> iterator_;     // Goes before core_ and held_.
-  std::unique_ptr<rocksdb::Iterator> expiry_;       // Null while nothing expires.
-  std::optional<std::string> sought_;               // Where expiry_ was last sought.
+  std::shared_ptr<const HeldSnapshot> held_;     // May be null: RocksDB's own moment.
+  std::unique_ptr<rocksdb::Iterator> iterator_;  // Goes before core_ and held_.
+  std::unique_ptr<rocksdb::Iterator> expiry_;    // Null while nothing expires.
+  std::optional<std::string> sought_;            // Where expiry_ was last sought.
   uint64_t now_ms_ = 0;
   bool valid_ = false;
   Status status_;
@@ -179,8 +182,10 @@ class RocksCursor final : public kv::Cursor {
 
 std::unique_ptr<kv::Cursor> MakeCursor(std::shared_ptr<Core> core, kv::ScanRange range,
                                        rocksdb::ReadOptions options,
+                                       std::shared_ptr<const HeldSnapshot> at,
                                        std::optional<uint64_t> now_ms) {
-  return std::make_unique<RocksCursor>(std::move(core), std::move(range), options, now_ms);
+  return std::make_unique<RocksCursor>(std::move(core), std::move(range), options, std::move(at),
+                                       now_ms);
 }
 
 }  // namespace aidb::rocks

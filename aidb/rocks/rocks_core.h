@@ -3,7 +3,9 @@
 #include <atomic>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <rocksdb/db.h>
@@ -63,7 +65,20 @@ struct Core {
 
 Status Closed();
 
-// The state of a snapshot: RocksDB's own, released with it.
+// RocksDB's own snapshot. Its iterators look at it whenever they come to a table with range
+// deletes, so each keeps the one it reads at.
+struct HeldSnapshot {
+  explicit HeldSnapshot(std::shared_ptr<Core> of)
+      : core(std::move(of)), own(core->db->GetSnapshot()) {}
+  ~HeldSnapshot() { core->db->ReleaseSnapshot(own); }
+  HeldSnapshot(const HeldSnapshot&) = delete;
+  HeldSnapshot& operator=(const HeldSnapshot&) = delete;
+
+  const std::shared_ptr<Core> core;
+  const rocksdb::Snapshot* const own;
+};
+
+// The state of a snapshot.
 class RocksSnapshot final : public kv::SnapshotState {
  public:
   explicit RocksSnapshot(std::shared_ptr<Core> core);
@@ -72,22 +87,25 @@ class RocksSnapshot final : public kv::SnapshotState {
   RocksSnapshot& operator=(const RocksSnapshot&) = delete;
 
   kv::Sequence sequence() const override {
-    return core_->expiry.Ours(snapshot_->GetSequenceNumber());
+    return core_->expiry.Ours(held_->own->GetSequenceNumber());
   }
   uint64_t now_ms() const override { return now_ms_; }
   const void* owner() const override { return core_.get(); }
-  const rocksdb::Snapshot* get() const { return snapshot_; }
+  const rocksdb::Snapshot* get() const { return held_->own; }
+  const std::shared_ptr<const HeldSnapshot>& held() const { return held_; }
 
  private:
   const std::shared_ptr<Core> core_;
-  const rocksdb::Snapshot* const snapshot_;
+  const std::shared_ptr<const HeldSnapshot> held_;  // Shared with iterators.
   const uint64_t now_ms_;
 };
 
-// A cursor over `range` that reads as `options` say (bounds are set here). Expiry is judged by
-// `now_ms`, or, without it, by the clock at this call.
+// A cursor over `range` that reads as `options` say (bounds and snapshot are set here) at `at`;
+// null for the newest state. Expiry is judged by `now_ms`, or, without it, by the clock at this
+// call.
 std::unique_ptr<kv::Cursor> MakeCursor(std::shared_ptr<Core> core, kv::ScanRange range,
                                        rocksdb::ReadOptions options,
+                                       std::shared_ptr<const HeldSnapshot> at,
                                        std::optional<uint64_t> now_ms);
 
 }  // namespace aidb::rocks

@@ -15,8 +15,10 @@
 
 #include "aidb/base/bytes.h"
 #include "aidb/base/call_gate.h"
+#include "aidb/kv/range_delete.h"
 #include "aidb/rocks/change_check.h"
 #include "aidb/rocks/interval_sync.h"
+#include "aidb/rocks/recent_range_deletes.h"
 #include "aidb/rocks/rocks_core.h"
 #include "aidb/rocks/rocks_options.h"
 #include "aidb/rocks/rocks_status.h"
@@ -64,8 +66,16 @@ std::vector<Answer> RefuseAll(size_t count, const Status& error) {
   return answers;
 }
 
+// Both parts fail only above a size that was not set.
+void ConvertDeleteRange(const kv::WriteBatch::Operation& range, rocksdb::ColumnFamilyHandle* values,
+                        rocksdb::ColumnFamilyHandle* expiry, rocksdb::WriteBatch& to) {
+  AIDB_CHECK(to.DeleteRange(values, range.key, range.value).ok());
+  if (expiry != nullptr) AIDB_CHECK(to.DeleteRange(expiry, range.key, range.value).ok());
+}
+
 // `expiry` is null while nothing expires; else every operation writes to both column families.
-rocksdb::WriteBatch Convert(const kv::WriteBatch& batch, rocksdb::ColumnFamilyHandle* expiry) {
+rocksdb::WriteBatch Convert(const kv::WriteBatch& batch, rocksdb::ColumnFamilyHandle* values,
+                            rocksdb::ColumnFamilyHandle* expiry) {
   rocksdb::WriteBatch converted(batch.size_bytes() + 64);  // With room for its header.
   kv::WriteBatch::Reader operations = batch.operations_reader();
   while (true) {
@@ -73,6 +83,10 @@ rocksdb::WriteBatch Convert(const kv::WriteBatch& batch, rocksdb::ColumnFamilyHa
     AIDB_CHECK(next.ok());  // A WriteBatch holds what its own methods encoded.
     if (!*next) return converted;
     const kv::WriteBatch::Operation& operation = **next;
+    if (operation.kind == kv::OpKind::kDeleteRange) {
+      ConvertDeleteRange(operation, values, expiry, converted);
+      continue;
+    }
     // Each fails only above a size that was not set.
     AIDB_CHECK((operation.kind == kv::OpKind::kDelete
                     ? converted.Delete(operation.key)
@@ -146,11 +160,15 @@ class RocksStore::Impl {
   Status CheckPrecondition(const kv::Precondition& unchanged) const;
   // Inside writes_, alone if the batch brings the first value that expires.
   Result<Sequence> WriteFolded(const kv::WriteBatch& batch, const kv::WriteOptions& options);
+  // Of a batch that was written, for conditional writes, which wait for this one.
+  void NoteRangeDeletes(const kv::WriteBatch& batch, const rocksdb::WriteBatch& written);
   // Makes the second column family unless it is there. Nobody else may write then.
   Status StartExpiry();
   Answer ReadOne(std::string_view key, const kv::ReadOptions& options,
                  const rocksdb::ReadOptions& read);
-  // The batch with merges replaced by what they make. Nobody else may write.
+  // The batch with an end for each range delete, and with merges replaced by what they make.
+  // Nobody else may write.
+  Result<kv::WriteBatch> WithEnds(const kv::WriteBatch& batch);
   Result<kv::WriteBatch> Folded(const kv::WriteBatch& batch);
   // Values and their instants at one moment.
   std::vector<Answer> GetWithExpiry(std::span<const std::string_view> keys,
@@ -169,6 +187,7 @@ class RocksStore::Impl {
   std::atomic<bool> compaction_canceled_ = false;  // RocksDB looks at it while it compacts.
   CallGate calls_;
   WriteGate writes_;
+  RecentRangeDeletes range_deletes_;
   // Held for all of Close, I/O included: a second Close returns when the first is done.
   Mutex close_mu_;
   std::unique_ptr<IntervalSync> interval_sync_;  // Null: none. Its task enters calls_.
@@ -213,7 +232,9 @@ Status RocksStore::Impl::CheckPrecondition(const kv::Precondition& unchanged) co
   AIDB_RETURN_IF_ERROR(CheckSnapshot(unchanged.since));
   if (unchanged.since->sequence() == Newest()) return {};  // Nothing at all was written.
   const auto& since = static_cast<const RocksSnapshot&>(unchanged.since->state());
-  return CheckUnchanged(*core_->db, unchanged, since.get()->GetSequenceNumber());
+  const uint64_t sequence = since.get()->GetSequenceNumber();
+  AIDB_RETURN_IF_ERROR(range_deletes_.CheckUnchanged(unchanged, sequence));
+  return CheckUnchanged(*core_->db, unchanged, sequence);
 }
 
 Status RocksStore::Impl::StartExpiry() {
@@ -240,14 +261,33 @@ Result<Sequence> RocksStore::Impl::Write(const kv::Precondition* unchanged,
   if (read_only()) return Unavailable("rocksdb store: opened read-only");
   AIDB_RETURN_IF_ERROR(sync_latch_.Check());
   const bool starts_expiry = batch.has_expiry() && core_->expiry.handle() == nullptr;
-  const bool alone = unchanged != nullptr || starts_expiry || batch.has_merge();
+  const bool alone =
+      unchanged != nullptr || starts_expiry || batch.has_merge() || batch.has_open_range();
   const WritePass write(writes_,
                         alone ? WritePass::Company::kAlone : WritePass::Company::kTogether);
   if (unchanged != nullptr) AIDB_RETURN_IF_ERROR(CheckPrecondition(*unchanged));
   if (batch.empty()) return Newest();
-  if (!batch.has_merge()) return WriteFolded(batch, options);
-  AIDB_ASSIGN_OR_RETURN(const kv::WriteBatch folded, Folded(batch));
+  if (!batch.has_merge() && !batch.has_open_range()) return WriteFolded(batch, options);
+  kv::WriteBatch folded = batch;
+  if (batch.has_open_range()) {
+    AIDB_ASSIGN_OR_RETURN(folded, WithEnds(batch));
+  }
+  if (batch.has_merge()) {
+    AIDB_ASSIGN_OR_RETURN(folded, Folded(folded));
+  }
   return WriteFolded(folded, options);
+}
+
+Result<kv::WriteBatch> RocksStore::Impl::WithEnds(const kv::WriteBatch& batch) {
+  return kv::CloseRanges(batch, options_.batch_bytes_max,
+                         [this]() -> Result<std::optional<std::string>> {
+                           const std::unique_ptr<rocksdb::Iterator> walk(
+                               core_->db->NewIterator(rocksdb::ReadOptions()));
+                           walk->SeekToLast();
+                           if (walk->Valid()) return std::optional(walk->key().ToString());
+                           AIDB_RETURN_IF_ERROR(Translate(walk->status()));
+                           return std::optional<std::string>();
+                         });
 }
 
 Result<kv::WriteBatch> RocksStore::Impl::Folded(const kv::WriteBatch& batch) {
@@ -259,7 +299,8 @@ Result<kv::WriteBatch> RocksStore::Impl::Folded(const kv::WriteBatch& batch) {
 Result<Sequence> RocksStore::Impl::WriteFolded(const kv::WriteBatch& batch,
                                                const kv::WriteOptions& options) {
   if (batch.has_expiry()) AIDB_RETURN_IF_ERROR(StartExpiry());
-  rocksdb::WriteBatch converted = Convert(batch, core_->expiry.handle());
+  rocksdb::WriteBatch converted =
+      Convert(batch, core_->db->DefaultColumnFamily(), core_->expiry.handle());
   rocksdb::WriteOptions write_options;
   write_options.sync = options.sync;
   const Status status = Translate(core_->db->Write(write_options, &converted));
@@ -269,10 +310,21 @@ Result<Sequence> RocksStore::Impl::WriteFolded(const kv::WriteBatch& batch,
   }
 
   const Sequence last = core_->expiry.Ours(FirstSequence(converted)) + (batch.count() - 1);
+  if (batch.range_deletes() > 0) NoteRangeDeletes(batch, converted);
   if (options.sync) RaiseTo(durable_, ToNumber(last));
   counts_.writes.fetch_add(1, std::memory_order_relaxed);
   counts_.bytes_written.fetch_add(batch.size_bytes(), std::memory_order_relaxed);
   return last;
+}
+
+void RocksStore::Impl::NoteRangeDeletes(const kv::WriteBatch& batch,
+                                        const rocksdb::WriteBatch& written) {
+  // A snapshot that is taken from now on sees it.
+  using Properties = rocksdb::DB::Properties;
+  if (Property(*core_->db, Properties::kNumSnapshots) == 0) return range_deletes_.Forget();
+  const uint64_t oldest = Property(*core_->db, Properties::kOldestSnapshotSequence);
+  const uint64_t last = FirstSequence(written) + static_cast<uint64_t>(written.Count()) - 1;
+  range_deletes_.Note(batch, last, oldest);
 }
 
 Answer RocksStore::Impl::Get(std::string_view key, const kv::ReadOptions& options) {
@@ -367,8 +419,13 @@ kv::Iterator RocksStore::Impl::Scan(const kv::ScanOptions& options) {
   counts_.scans.fetch_add(1, std::memory_order_relaxed);
   read->fill_cache = options.fill_cache;
   std::optional<uint64_t> now_ms;
-  if (options.snapshot != nullptr) now_ms = options.snapshot->now_ms();
-  return kv::Iterator(MakeCursor(core_, kv::RangeOf(options), *read, now_ms), options.order);
+  std::shared_ptr<const HeldSnapshot> at;
+  if (options.snapshot != nullptr) {
+    now_ms = options.snapshot->now_ms();
+    at = static_cast<const RocksSnapshot&>(options.snapshot->state()).held();
+  }
+  return kv::Iterator(MakeCursor(core_, kv::RangeOf(options), *read, std::move(at), now_ms),
+                      options.order);
 }
 
 kv::Snapshot RocksStore::Impl::TakeSnapshot() {

@@ -17,6 +17,7 @@ from read_table import crc32c, masked, need, u, varint
 BLOCK, HEADER = 32768, 16
 FULL, FIRST, MIDDLE, LAST, OPEN, BATCH = 1, 2, 3, 4, 5, 8
 PUT, DELETE = 1, 2
+DELETE_RANGE = 4
 PUT_EXPIRING = 5
 
 
@@ -94,7 +95,7 @@ def read_manifest(data, store, number):
                 closed = numbers(field, 3)[0]
             elif tag >> 1 == 9:
                 removed.append(numbers(field, 2)[0][1])
-            elif tag >> 1 == 10:
+            elif tag >> 1 in (10, 12):
                 added.append(added_table(field))
             else:
                 need(tag >> 1 in (1, 2, 5, 7, 8, 11) or tag & 1 == 0, f"field {tag >> 1}")
@@ -108,14 +109,14 @@ def operations(data):
     at = 0
     while at < len(data):
         kind = data[at]
-        need(kind in (PUT, DELETE, PUT_EXPIRING), "kind")
+        need(kind in (PUT, DELETE, DELETE_RANGE, PUT_EXPIRING), "kind")
         key, at = text(data, at + 1)
         value = None
         if kind == PUT_EXPIRING:
             at += 8  # The instant: what has expired counts as live here.
         if kind != DELETE:
             value, at = text(data, at)
-        yield key, value
+        yield kind, key, value
 
 
 def live_keys(directory):
@@ -129,13 +130,16 @@ def live_keys(directory):
                                                 int(manifest.split("-")[1]))
     need(closed is not None, "not closed in order")
     newest = {}  # key -> (sequence, value or None)
+    deleted = []  # (begin, end, sequence)
 
     def see(key, sequence, value):
         if sequence > newest.get(key, (-1, None))[0]:
             newest[key] = sequence, value
 
     for number in tables:
-        for key, sequence, kind, value, _ in read_table.read_table(load(f"{number:06}.sst")):
+        entries, ranges = read_table.read_table(load(f"{number:06}.sst"))
+        deleted += [(begin, end, sequence) for begin, sequence, _, end, _ in ranges]
+        for key, sequence, kind, value, _ in entries:
             see(key, sequence, value if kind != DELETE else None)
     journal = load("JOURNAL")[16:32]
     expected = last + 1
@@ -149,11 +153,19 @@ def live_keys(directory):
             if first + count <= last + 1:
                 continue  # In tables.
             need(first == expected, f"{name}: sequence {first}, {expected} expected")
-            for i, (key, value) in enumerate(operations(batch)):
-                see(key, first + i, value)
+            for i, (kind, key, value) in enumerate(operations(batch)):
+                if kind == DELETE_RANGE:
+                    deleted.append((key, value, first + i))
+                else:
+                    see(key, first + i, value)
             expected = first + count
     need(expected == closed[2] + 1, "the last sequence")
-    return {key: value for key, (_, value) in newest.items() if value is not None}
+
+    def hidden(key, sequence):
+        return any(begin <= key < end and at > sequence for begin, end, at in deleted)
+
+    return {key: value for key, (sequence, value) in newest.items()
+            if value is not None and not hidden(key, sequence)}
 
 
 def main():

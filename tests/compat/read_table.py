@@ -10,7 +10,7 @@ Standard library only. Codecs none and lz4; snappy and zstd are refused by name.
 import sys
 
 M32, M64 = (1 << 32) - 1, (1 << 64) - 1
-DATA, FILTER, INDEX, ROOT, PROPERTIES, META = 1, 3, 4, 5, 6, 7
+DATA, RANGES, FILTER, INDEX, ROOT, PROPERTIES, META = 1, 2, 3, 4, 5, 6, 7
 
 
 class Damaged(Exception):
@@ -203,7 +203,7 @@ def read_block(file, salt, handle, kind):
     sys.exit(f"block at {offset} is packed with {name}, which this reader does not unpack")
 
 
-def entries_of(block, tagged):
+def entries_of(block, tagged, kinds=(1, 2, 5)):
     """(key, sequence, kind, value, instant of expiry or None) of each entry."""
     n, flags, interval, common_size = u(block, 0, 2), block[2], block[3], u(block, 4, 2)
     base = u(block, 6, 8)
@@ -230,7 +230,7 @@ def entries_of(block, tagged):
         at += rest_size - shared
         key = common + prefixes[i][:suffix] + rest
         word, at = (block[at], at + 1) if flags & 4 else varint(block, at)
-        need(word & 15 in (1, 2, 5), f"kind {word & 15}")
+        need(word & 15 in kinds, f"kind {word & 15}")
         expires = None
         if word & 15 == 5:
             expires, at = u(block, at, 8), at + 8
@@ -241,7 +241,7 @@ def entries_of(block, tagged):
         if tagged:
             need(tags[i] == xxh3(key) >> 56, f"tag of {key!r}")
     need(at == len(block), "bytes behind the last entry")
-    need(any(e[2] in (2, 5) for e in entries) == bool(flags & 8), "flag: deletes")
+    need(any(e[2] in (2, 4, 5) for e in entries) == bool(flags & 8), "flag: deletes")
     return entries
 
 
@@ -258,23 +258,51 @@ def may_contain(block, hashed):
     return True
 
 
+def read_ranges(file, salt, value):
+    """The entries of the range-delete block."""
+    offset, at = varint(value, 0)
+    ranges = entries_of(read_block(file, salt, (offset, varint(value, at)[0]), RANGES), False, (4,))
+    for begin, _, _, end, _ in ranges:
+        need(begin < end, f"range at {begin!r} is empty")
+    for a, b in zip(ranges, ranges[1:]):
+        same = a[0] == b[0] and a[3] == b[3] and a[1] > b[1]
+        need(same or a[3] <= b[0], f"range at {b[0]!r} is no fragment")
+    return ranges
+
+
+def bounds(table, ranges):
+    """First and last key of what entries and range deletes cover."""
+    first = min(([table[0][0]] if table else []) + [r[0] for r in ranges[:1]])
+    last = table[-1][0] if table else None
+    if ranges and (last is None or ranges[-1][3] > last + b"\0"):
+        end = ranges[-1][3]
+        last = end[:-1] if end.endswith(b"\0") else end
+    return first, last
+
+
 def read_table(file):
+    """Its entries and its range deletes."""
     need(len(file) >= 48, "too short for a table")
     footer = file[-48:]
     need(footer[40:] == b"AIDBSST1", "magic")
     need(crc32c(footer[:36] + len(file).to_bytes(8, "little")) == u(footer, 36, 4), "footer checksum")
-    need((u(footer, 32, 2), footer[34], footer[35]) == (1, 2, 0), "a newer version of the format")
+    layout = u(footer, 32, 2)
+    need(layout in (1, 2) and (footer[34], footer[35]) == (2, 0), "a newer version of the format")
     salt = u(footer, 24, 8)
-    root = read_block(file, salt, (u(footer, 0, 8), u(footer, 8, 4)), ROOT)
+    root = b""
+    if layout == 1 or u(footer, 8, 4):
+        root = read_block(file, salt, (u(footer, 0, 8), u(footer, 8, 4)), ROOT)
     meta = entries_of(read_block(file, salt, (u(footer, 12, 8), u(footer, 20, 4)), META), False)
-    need(not any(e[0].startswith(b"!") for e in meta), "meta index requires what is not known")
+    required = [e[0] for e in meta if e[0].startswith(b"!")]
+    need(required == [b"!range_deletes"] * (layout - 1), "meta index requires what is not known")
+    ranges = read_ranges(file, salt, meta[0][3]) if required else []
     where = dict((e[0], e[3]) for e in meta)[b"properties"]
     offset, at = varint(where, 0)
     properties = entries_of(read_block(file, salt, (offset, varint(where, at)[0]), PROPERTIES), False)
     properties = dict((e[0].decode(), e[3]) for e in properties)
 
     table = []
-    for root_key, _, _, value, _ in entries_of(root, False):
+    for root_key, _, _, value, _ in entries_of(root, False) if root else []:
         offset, at = varint(value, 0)
         size, at = varint(value, at)
         filter_offset, at = varint(value, at + 2)
@@ -303,8 +331,10 @@ def read_table(file):
     instants = [e[4] for e in table if e[4] is not None] or [0]
     need(varint(properties["expiry.lowest"], 0)[0] == min(instants), "property expiry.lowest")
     need(varint(properties["expiry.highest"], 0)[0] == max(instants), "property expiry.highest")
-    need(properties["key.first"] == table[0][0] and properties["key.last"] == table[-1][0], "bounds")
-    return table
+    need((properties["key.first"], properties["key.last"]) == bounds(table, ranges), "bounds")
+    counted = varint(properties["range_deletes"], 0)[0] if "range_deletes" in properties else 0
+    need(counted == len(ranges) and bool(ranges) == (layout == 2), "property range_deletes")
+    return table, ranges
 
 
 def main():
@@ -315,11 +345,12 @@ def main():
         need(xxh3(bytes(range(size))) == expected, f"xxh3 of {size} bytes")
     need(crc32c(b"123456789") == 0xE3069283, "crc32c")
     with open(sys.argv[1], "rb") as file:
-        table = read_table(file.read())
+        table, ranges = read_table(file.read())
     lines = [f"{k.hex() or '-'} {s} {'delete' if t == 2 else 'put'} "
              + (v.hex() or "-" if len(v) <= 64 else f"{len(v)}:{crc32c(v)}")
              + (f" until {e}" if t == 5 else "")
              for k, s, t, v, e in table]
+    lines += [f"{b.hex() or '-'} {s} delete-range {e.hex()}" for b, s, _, e, _ in ranges]
     if len(sys.argv) == 4 and sys.argv[2] == "--expect":
         with open(sys.argv[3], encoding="ascii") as expected:
             need(expected.read().split("\n")[:-1] == lines, "entries differ from " + sys.argv[3])
