@@ -1,4 +1,4 @@
-// The short commands: put, get, delete, scan, count, stats, compact, checkpoint.
+// The short commands: put, get, delete, delete-range, scan, count, stats, compact, checkpoint.
 
 #include "apps/aidb/commands.h"
 
@@ -97,6 +97,19 @@ Result<ExitCode> Delete(const Context& context, const KeyOptions& options) {
   AIDB_ASSIGN_OR_RETURN(const std::string key, Argument(options.key, options.escaped));
   AIDB_ASSIGN_OR_RETURN(const auto db, OpenToWrite(context, StoreMode::kMustExist));
   AIDB_RETURN_IF_ERROR(db->Delete(key, context.write_options()));
+  AIDB_RETURN_IF_ERROR(Say(context, "", R"({"ok":true})"));
+  return Ended(*db, ExitCode::kOk);
+}
+
+Result<ExitCode> DeleteRange(const Context& context, const DeleteRangeOptions& options) {
+  const RangeOptions& bounds = options.range;
+  if (!options.all && !bounds.from && !bounds.to && bounds.prefix.empty()) {
+    return InvalidArgument("say which keys: --prefix, --from, --to, or --all");
+  }
+  AIDB_ASSIGN_OR_RETURN(const Range made, Range::Make(bounds));
+  const kv::ScanRange range = kv::RangeOf(made.scan_options());
+  AIDB_ASSIGN_OR_RETURN(const auto db, OpenToWrite(context, StoreMode::kMustExist));
+  AIDB_RETURN_IF_ERROR(db->DeleteRange(range.lower, range.upper, context.write_options()));
   AIDB_RETURN_IF_ERROR(Say(context, "", R"({"ok":true})"));
   return Ended(*db, ExitCode::kOk);
 }

@@ -39,6 +39,12 @@ struct KeyOptions {
 Result<ExitCode> Get(const Context& context, const KeyOptions& options);
 Result<ExitCode> Delete(const Context& context, const KeyOptions& options);
 
+struct DeleteRangeOptions {
+  RangeOptions range;
+  bool all = false;  // Needed where the range has no bound.
+};
+Result<ExitCode> DeleteRange(const Context& context, const DeleteRangeOptions& options);
+
 struct ScanCommandOptions {
   RangeOptions range;
   std::optional<uint64_t> limit;

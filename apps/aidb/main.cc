@@ -170,6 +170,16 @@ void AddScan(CLI::App& app, Parsed& parsed) {
   });
 }
 
+void AddDeleteRange(CLI::App& app, Parsed& parsed) {
+  CLI::App& command = *app.add_subcommand("delete-range", "Delete the keys of a range, at once");
+  auto options = std::make_shared<DeleteRangeOptions>();
+  AddRange(command, options->range);
+  command.add_flag("--all", options->all, "Every key, where no bound is given");
+  command.callback([&parsed, options] {
+    parsed.command = [options](const Context& context) { return DeleteRange(context, *options); };
+  });
+}
+
 void AddCount(CLI::App& app, Parsed& parsed) {
   CLI::App& count = *app.add_subcommand("count", "Count the keys of a range");
   auto options = std::make_shared<RangeOptions>();
@@ -287,6 +297,7 @@ void AddCommands(CLI::App& app, Parsed& parsed) {
   AddMerge(app, parsed);
   AddOfKey(app, parsed, "get", "Print the value of a key, byte for byte", Get);
   AddOfKey(app, parsed, "delete", "Delete a key; an absent one is no error", Delete);
+  AddDeleteRange(app, parsed);
   AddScan(app, parsed);
   AddCount(app, parsed);
   AddImport(app, parsed);

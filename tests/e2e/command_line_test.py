@@ -138,6 +138,19 @@ class Ranges(CommandLine):
         self.assertEqual(self.keys('--limit', '0'), [])
         self.assertEqual(self.keys('--prefix', 'x'), [])
 
+    def test_delete_range(self):
+        self.ask('delete-range', '--from', 'b:1', '--to', 'b:3')
+        self.assertEqual(self.keys(), ['a', 'b:3', 'c'])
+        self.assertIn('ends before', self.complaint('delete-range', '--from', 'b', '--to', 'a',
+                                                    code=INVALID))
+        self.assertIn('--all', self.complaint('delete-range', code=INVALID))
+        self.ask('delete-range', '--prefix', 'b:')
+        self.assertEqual(self.keys(), ['a', 'c'])
+        self.assertIn('no problem', self.ask('check').decode())
+        answer = json.loads(self.ask('delete-range', '--all', '--output', 'json'))
+        self.assertTrue(answer['ok'])
+        self.assertEqual(self.keys(), [])
+
     def test_compact(self):
         self.ask('delete', 'b:2')
         self.assertIn(b'tables: ', self.ask('compact', '--prefix', 'b:'))
