@@ -63,6 +63,10 @@ kv::WriteBatch History::Encode(int batch) const {
       encoded.Put(name(operation.key), *operation.value, *operation.expires_at_ms);
     } else if (operation.value) {
       encoded.Put(name(operation.key), *operation.value);
+    } else if (operation.end == keys()) {
+      encoded.DeleteRange(name(operation.key), std::nullopt);
+    } else if (operation.end > operation.key) {
+      encoded.DeleteRange(name(operation.key), name(operation.end));
     } else {
       encoded.Delete(name(operation.key));
     }
@@ -77,12 +81,12 @@ void History::Place(int batch, uint64_t first) {
   placed_[first] = batch;
   std::erase(open_, batch);
   for (size_t i = 0; i < b.operations.size(); ++i) {
-    auto& versions = versions_[static_cast<size_t>(b.operations[i].key)];
     const Version version{first + i, &b.operations[i], batch};
-    versions.insert(std::upper_bound(
-                        versions.begin(), versions.end(), version,
-                        [](const Version& x, const Version& y) { return x.sequence < y.sequence; }),
-                    version);
+    for (int key = version.operation->key; key < version.operation->behind(); ++key) {
+      auto& versions = versions_[static_cast<size_t>(key)];
+      versions.insert(std::ranges::upper_bound(versions, version.sequence, {}, &Version::sequence),
+                      version);
+    }
   }
   for (auto next = placed_.find(solid_ + 1); next != placed_.end();
        next = placed_.find(solid_ + 1)) {
@@ -198,7 +202,9 @@ std::optional<std::string> History::Compare(const Search& search) const {
   for (const auto& [first, batch] : search.tiling) {
     const auto& operations = At(batch).operations;
     for (size_t i = 0; i < operations.size(); ++i) {
-      tiles[static_cast<size_t>(operations[i].key)].push_back({first + i, &operations[i], batch});
+      for (int key = operations[i].key; key < operations[i].behind(); ++key) {
+        tiles[static_cast<size_t>(key)].push_back({first + i, &operations[i], batch});
+      }
     }
   }
   size_t at = 0;

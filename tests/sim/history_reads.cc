@@ -23,7 +23,7 @@ std::vector<int> History::OpenOn(int key) const {
   std::vector<int> found;
   for (const int batch : open_) {
     if (std::ranges::any_of(At(batch).operations,
-                            [&](const Operation& operation) { return operation.key == key; })) {
+                            [&](const Operation& operation) { return operation.Touches(key); })) {
       found.push_back(batch);
     }
   }
@@ -45,7 +45,7 @@ void History::Spread(Possible& possible, int key, std::span<const int> unknown) 
       if ((at->first & bit) != 0) continue;
       KeyStates states = at->second;
       for (const Operation& operation : At(unknown[i]).operations) {
-        if (operation.key == key) states.Take(operation, At(unknown[i]).clock);
+        if (operation.Touches(key)) states.Take(operation, At(unknown[i]).clock);
       }
       const auto [there, added] = possible.try_emplace(at->first | bit, states);
       if (!added) there->second.Join(states);

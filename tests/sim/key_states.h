@@ -2,6 +2,7 @@
 
 // What one key may hold: what its operations make of it, and which of them nobody can know.
 
+#include <algorithm>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -13,10 +14,14 @@ namespace aidb::sim {
 
 struct Operation {
   int key = 0;
+  int end = 0;  // Above `key`: a delete of all keys in front of this one, or without an end.
   std::optional<std::string> value = std::nullopt;  // Absent: a delete. Of a merge the operand.
   std::optional<uint64_t> expires_at_ms = std::nullopt;
   std::optional<kv::MergeOperator> merge = std::nullopt;  // One of the built-in ones.
 
+  // Behind the last key that it touches.
+  int behind() const { return std::max(end, key + 1); }
+  bool Touches(int other) const { return key <= other && other < behind(); }
   bool Expired(uint64_t now_ms) const { return expires_at_ms && *expires_at_ms <= now_ms; }
 };
 

@@ -124,6 +124,7 @@ Plan Plan::Draw(uint64_t seed, const Limits& limits) {
   Rng kinds(io::SimRandom::SeedFor(seed, "kinds"));
   Rng merges(io::SimRandom::SeedFor(seed, "merges"));
   Rng conditions(io::SimRandom::SeedFor(seed, "conditions"));
+  Rng ranges(io::SimRandom::SeedFor(seed, "ranges"));
   Plan plan;
   plan.seed = seed;
   plan.kind = seed % 3 != 0   ? RunKind::kCrash
@@ -147,6 +148,7 @@ Plan Plan::Draw(uint64_t seed, const Limits& limits) {
     plan.conditional_one_in = static_cast<uint32_t>(conditions.Between(2, 6));
   }
   plan.wall_jumps = plan.expiring_one_in > 0 && kinds.OneIn(2);
+  if (ranges.OneIn(2)) plan.ranges_one_in = static_cast<uint32_t>(ranges.Between(3, 30));
 
   plan.world.scheduler.switch_one_in = static_cast<uint32_t>(world.Between(1, 6));
   plan.world.scheduler.spurious_wake_one_in = world.OneIn(8) ? 20 : 0;
@@ -176,6 +178,9 @@ std::string Plan::Describe() const {
                      std::to_string(options.sync_interval_ms) + " ms, level 0 trigger " +
                      std::to_string(options.level0_trigger);
   if (world.files.region_support == io::RegionSupport::kRefused) text += ", private ring";
+  if (ranges_one_in > 0) {
+    text += ", 1 batch in " + std::to_string(ranges_one_in) + " deletes a range";
+  }
   if (expiring_one_in > 0) text += ", 1 value in " + std::to_string(expiring_one_in) + " expires";
   if (wall_jumps) text += ", the wall clock jumps";
   if (merge_one_in > 0) text += ", 1 operation in " + std::to_string(merge_one_in) + " merges";

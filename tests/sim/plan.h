@@ -46,6 +46,7 @@ struct Plan {
   uint32_t medium_one_in = 4;  // Values of up to 1.5 KiB.
   uint32_t long_pause_one_in = 30;
   uint32_t expiring_one_in = 0;     // Of the values; 0: none.
+  uint32_t ranges_one_in = 0;       // Batches that delete a range as well; 0: none.
   uint32_t merge_one_in = 0;        // Of the operations; 0: none.
   uint32_t conditional_one_in = 0;  // Of the writes; 0: none.
   bool wall_jumps = false;          // The wall clock does, while the store is open.

@@ -215,6 +215,10 @@ std::vector<Operation> Workload::DrawBatch(Rng& rng, int writer) {
     if (plan_.merge_one_in > 0) DrawMerge(operation, writer);
     operations.push_back(std::move(operation));
   }
+  if (auto range = DrawRange()) {
+    operations.insert(operations.begin() + static_cast<ptrdiff_t>(batches_drawn_ % count),
+                      *std::move(range));
+  }
   return operations;
 }
 
@@ -240,6 +244,20 @@ void Workload::DrawMerge(Operation& operation, int writer) {
   operation.value = operation.merge == kv::MergeOperator::kAddI64
                         ? std::to_string(rng.Between(1, 1'000'000))
                         : std::to_string(writer) + "." + std::to_string(tokens_) + ",";
+}
+
+// For one batch in so many, from a stream of its own: mostly a few keys, now and then up to the
+// end.
+std::optional<Operation> Workload::DrawRange() {
+  ++batches_drawn_;
+  if (plan_.ranges_one_in == 0) return std::nullopt;
+  Rng rng(io::SimRandom::SeedFor(
+      plan_.seed, "range " + std::to_string(process_) + "." + std::to_string(batches_drawn_)));
+  if (!rng.OneIn(plan_.ranges_one_in)) return std::nullopt;
+  Operation range{.key = static_cast<int>(rng.Below(static_cast<uint64_t>(plan_.keys)))};
+  range.end = std::min(plan_.keys, range.key + 1 + static_cast<int>(rng.Below(8)));
+  if (rng.OneIn(10)) range.end = plan_.keys;
+  return range;
 }
 
 // Of the value with the last token; from a stream of its own, so that other seeds stay what they

@@ -72,6 +72,7 @@ class Workload {
   // Makes it a merge, if it is to be one.
   void DrawMerge(Operation& operation, int writer);
   void CheckConditions();
+  std::optional<Operation> DrawRange();
   void HandleFullDisk(int refused);
   void ReaderMain(kv::Store& store, const bool& stop, Rng rng);
   void ReadOnce(kv::Store& store, Rng& rng);
@@ -103,6 +104,7 @@ class Workload {
   const int process_;
   bool sync_failed_;  // In a life that has ended.
   uint64_t tokens_;   // Makes every value another.
+  uint64_t batches_drawn_ = 0;
   std::optional<std::string> complaint_;
   WorkCounts counts_;
   bool closing_ = false;
