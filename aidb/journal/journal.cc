@@ -32,6 +32,8 @@ JournalStats Journal::stats() const {
   const uint64_t durable = durable_position_.load(std::memory_order_relaxed);
   stats.unsynced_bytes = stats.bytes > durable ? stats.bytes - durable : 0;
   stats.ring_survives_kill = ring_.durable_memory();
+  stats.tails = table_.readers();
+  if (stats.tails > 0) stats.tail_lag_bytes = table_.LagBytes(stats.bytes);
   return stats;
 }
 
@@ -49,8 +51,9 @@ Status Journal::CheckIntake() {
 bool Journal::HasRoom(uint64_t bytes, uint64_t ids) const {
   // Bytes a re-drive may need stay in the ring; the Async strategy can read them back.
   const uint64_t durable = durable_position_.load(std::memory_order_acquire);
-  const uint64_t released =
+  const uint64_t unneeded =
       options_.strategy.async() ? written_position_.load(std::memory_order_acquire) : durable;
+  const uint64_t released = std::min(unneeded, copied_from_);
   if (reserved_ + bytes > released && reserved_ + bytes - released > ring_.size()) return false;
   // Two slots stay free for the end of a file and the head of the next.
   if (next_slot_ + 2 - published_slot_.load(std::memory_order_acquire) >= kSlots) return false;
@@ -477,6 +480,7 @@ Status Journal::StartFile(Prepared next, const OpenFacts& open) {
   active_first_id_ = next_id_;
   prepare_asked_ = false;
   ring_.SetFile(file_turn_++, {.start = active_start_, .number = active_number_});
+  table_.Begin(active_number_, RecordId{next_id_}, active_start_);
   AppendControl(ControlKind::kOpen, open);
   return {};
 }

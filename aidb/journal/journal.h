@@ -33,15 +33,20 @@
 #include <string>
 #include <vector>
 
+#include "aidb/base/call_gate.h"
 #include "aidb/base/sync.h"
 #include "aidb/io/env.h"
 #include "aidb/io/guard/sync_guard.h"
+#include "aidb/journal/file_table.h"
 #include "aidb/journal/identity.h"
 #include "aidb/journal/options.h"
 #include "aidb/journal/ring.h"
 #include "aidb/journal/sync_group.h"
+#include "aidb/journal/tail.h"
 
 namespace aidb::journal {
+
+struct Recovered;
 
 // What happened since Open.
 struct JournalStats {
@@ -55,6 +60,8 @@ struct JournalStats {
   uint64_t redrives = 0;
   uint64_t unsynced_bytes = 0;
   bool ring_survives_kill = false;  // Otherwise every append writes before it returns.
+  uint64_t tails = 0;
+  uint64_t tail_lag_bytes = 0;  // Of the slowest.
 };
 
 // Thread safety: any thread may call any method, Close included; the destructor comes last.
@@ -106,8 +113,17 @@ class Journal {
   // Ends the active file; the next record goes to a new one, whose number is returned.
   Result<uint64_t> Roll(Instant deadline);
   // The owner has the records of all files below `number` durable elsewhere: they count as
-  // durable here and are not synced any more.
+  // durable here and are neither synced any more nor, unless a tail needs them, written.
   void Retire(uint64_t number);
+
+  // A reader of all records behind `after`, which is published (tail.h). kResourceExhausted when
+  // the files do not hold the next one any more.
+  Result<std::unique_ptr<Tail>> Follow(RecordId after, const TailOptions& options);
+  // The owner needs no file below `number` and may remove what is below the number returned: tails
+  // need the others.
+  uint64_t Release(uint64_t number);
+  // The first record that a tail can begin with.
+  RecordId oldest_id() const { return table_.oldest(); }
 
   RecordId published_id() const { return RecordId{published_id_.load(std::memory_order_acquire)}; }
   RecordId durable_id() const { return RecordId{durable_id_.load(std::memory_order_acquire)}; }
@@ -121,6 +137,8 @@ class Journal {
   Result<DurableEnd> Close();
 
  private:
+  friend class Tail;
+
   static constexpr uint64_t kSlots = 1024;
   static constexpr uint64_t kFlushBytes = uint64_t{256} << 10;
   // Ended files that no sync has covered, which only the Async strategy lets be. An owner that
@@ -173,7 +191,7 @@ class Journal {
           Identity identity, Ring ring);
 
   // journal_open.cc
-  Status Begin(uint64_t previous_number, uint64_t previous_end, RecordId next_id);
+  Status Begin(const Recovered& recovered);
   // `expected_bytes`: what the file will probably come to hold.
   Result<Prepared> PrepareFile(uint64_t expected_bytes);
   // Makes the names in the directory durable; once that has failed, always fails. The file system
@@ -222,6 +240,7 @@ class Journal {
   // journal_drive.cc: output.
   void FlusherMain();
   Due DueNow(Instant now) AIDB_REQUIRES(io_mu_);
+  void WriteForTails(const FileSpan& span);
   Status Drive(Goal goal);
   Status DriveOnce(Goal goal);
   Status WriteTo(uint64_t position);
@@ -254,6 +273,16 @@ class Journal {
   void DropPrepared(uint64_t number) AIDB_REQUIRES(ticket_mu_);
   Status Fail(const Status& cause);
 
+  // tail.cc
+  // Whether the record that the tail waits for is there. kUnavailable when it will never be.
+  Result<bool> WaitForTail(Tail& tail, Duration wait);
+  uint64_t PublishedEndOf(const FileTable::File& file) const;
+  uint64_t WrittenEndOf(const FileTable::File& file) const;
+  // Published bytes, while the ring still has all of them.
+  bool CopyFromRing(uint64_t position, std::span<std::byte> out);
+  void WakeTails();
+  void EndTails();
+
   const io::Env env_;
   io::SyncGuard guard_;  // Syncs the directory.
   const Framing& framing_;
@@ -262,7 +291,7 @@ class Journal {
   const Identity identity_;
   Ring ring_;
 
-  // Intake. Lock order: ticket_mu_, then io_mu_ or prepare_mu_.
+  // Intake. Lock order: copy_mu_, ticket_mu_, then io_mu_ or prepare_mu_; then publish_mu_.
   alignas(64) mutable Mutex ticket_mu_;
   CondVar room_cv_;
   uint64_t next_id_ AIDB_GUARDED_BY(ticket_mu_) = 1;
@@ -278,6 +307,8 @@ class Journal {
   // Behind the last direct record: what lies in front of it is in files, not all of it in the ring.
   uint64_t direct_end_ AIDB_GUARDED_BY(ticket_mu_) = 0;
   bool closed_ AIDB_GUARDED_BY(ticket_mu_) = false;
+  // What a tail copies just now begins here and must not be overwritten.
+  uint64_t copied_from_ AIDB_GUARDED_BY(ticket_mu_) = UINT64_MAX;
 
   // Shared without a lock. A slot belongs to its appender until `done` (release), then to the
   // ratchet (acquire), which alone moves the published marks.
@@ -302,6 +333,7 @@ class Journal {
   std::atomic<bool> orphan_{false};
   std::atomic<bool> stalled_{false};  // The disk is full: trouble_ says so.
   std::atomic<bool> failed_{false};
+  std::atomic<bool> ended_{false};  // No record comes any more, nor becomes durable.
 
   alignas(64) mutable Mutex publish_mu_;
   CondVar publish_cv_;
@@ -332,6 +364,11 @@ class Journal {
   bool prepare_stopping_ AIDB_GUARDED_BY(prepare_mu_) = false;
   std::optional<Prepared> next_ AIDB_GUARDED_BY(prepare_mu_);
   Status prepare_error_ AIDB_GUARDED_BY(prepare_mu_);
+
+  // Readers. Calls of tails are inside the gate, which they share: they may outlive the journal.
+  FileTable table_;
+  const std::shared_ptr<CallGate> tails_ = std::make_shared<CallGate>();
+  Mutex copy_mu_;  // Held while a tail copies out of the ring: one at a time.
 
   std::unique_ptr<io::Task> flusher_;
   std::unique_ptr<io::Task> preparer_;

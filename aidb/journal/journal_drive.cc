@@ -97,7 +97,11 @@ void Journal::AdvanceDurable(uint64_t position, uint64_t id) {
 
 void Journal::AdvanceDurableId(uint64_t id) {
   uint64_t now = durable_id_.load(std::memory_order_relaxed);
-  while (id > now && !durable_id_.compare_exchange_weak(now, id, std::memory_order_seq_cst)) {
+  while (id > now) {
+    if (!durable_id_.compare_exchange_weak(now, id, std::memory_order_seq_cst)) continue;
+    // Who waits announces it first and then looks at the mark, so one of the two sees the other.
+    if (publish_waiters_.load(std::memory_order_seq_cst) > 0) WakeTails();
+    return;
   }
 }
 
@@ -169,11 +173,32 @@ Status Journal::SyncFile(const FileSpan& span) {
   return {};
 }
 
+// What the ring lets go of must be in its file, or a tail that is behind would miss it.
+void Journal::WriteForTails(const FileSpan& span) {
+  uint64_t at = std::max(written_position_.load(std::memory_order_relaxed), span.begin);
+  Status status = span.dead ? FailedBefore(span) : Status();
+  while (status.ok() && at < span.end) {
+    const uint64_t count = std::min(span.end - at, kWriteBytesMax);
+    const Ring::Pieces pieces = ring_.At(at, count);
+    status = io::WriteFully(*span.file, at - span.start, pieces.first, pieces.second);
+    at += count;
+  }
+  if (status.ok()) return;
+  env_.log.Log(LogLevel::kWarning, "who follows the log is cut off: " + status.ToString());
+  table_.Lose(span.number);
+}
+
 void Journal::Retire(uint64_t number) {
+  const uint64_t needed = Release(number);
   io_mu_.lock();
   BecomeDriver();
   while (spans_.size() > 1 && spans_.front().number < number) {
-    const FileSpan& span = spans_.front();
+    const FileSpan span = spans_.front();
+    if (span.number >= needed) {
+      io_mu_.unlock();
+      WriteForTails(span);
+      io_mu_.lock();
+    }
     if (written_position_.load(std::memory_order_relaxed) < span.end) AdvanceWritten(span.end);
     AdvanceDurable(span.end, span.last_id);
     spans_.pop_front();

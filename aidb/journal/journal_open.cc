@@ -98,8 +98,7 @@ Result<Journal::Opened> Journal::Open(const io::Env& env, const Framing& framing
 
   opened.journal.reset(
       new Journal(env, framing, names, std::move(options), identity, std::move(ring)));
-  AIDB_RETURN_IF_ERROR(
-      opened.journal->Begin(recovered.last_number, recovered.last_end, recovered.next_id));
+  AIDB_RETURN_IF_ERROR(opened.journal->Begin(recovered));
   {
     MutexLock lock(opened.journal->ticket_mu_);
     opened.active_number = opened.journal->active_number_;
@@ -107,17 +106,20 @@ Result<Journal::Opened> Journal::Open(const io::Env& env, const Framing& framing
   return opened;
 }
 
-Status Journal::Begin(uint64_t previous_number, uint64_t previous_end, RecordId next_id) {
+Status Journal::Begin(const Recovered& recovered) {
   AIDB_ASSIGN_OR_RETURN(Prepared first, PrepareFile(options_.file_bytes));
+  for (const RecoveredFile& file : recovered.files) {
+    table_.AddRecovered(file.number, file.first_id, file.next_id, file.end);
+  }
   {
     MutexLock lock(ticket_mu_);
-    next_id_ = ToNumber(next_id) + (AIDB_CANARY_HIT(kSequenceOffByOne) ? 1 : 0);
+    next_id_ = ToNumber(recovered.next_id) + (AIDB_CANARY_HIT(kSequenceOffByOne) ? 1 : 0);
     published_id_.store(next_id_ - 1, std::memory_order_release);
     durable_id_.store(next_id_ - 1, std::memory_order_release);
-    AIDB_RETURN_IF_ERROR(StartFile(std::move(first), {.previous_number = previous_number,
-                                                      .previous_end = previous_end,
-                                                      .previous_durable = previous_end,
-                                                      .first_id = next_id}));
+    AIDB_RETURN_IF_ERROR(StartFile(std::move(first), {.previous_number = recovered.last_number,
+                                                      .previous_end = recovered.last_end,
+                                                      .previous_durable = recovered.last_end,
+                                                      .first_id = recovered.next_id}));
   }
   flusher_ = env_.executor.Start("journal-flush", [this] { FlusherMain(); });
   preparer_ = env_.executor.Start("journal-prepare", [this] { PreparerMain(); });
@@ -213,6 +215,7 @@ Result<DurableEnd> Journal::Close() {
   }
   NotifyRoom();
   StopTasks();
+  EndTails();
   AIDB_RETURN_IF_ERROR(status);
   MutexLock lock(ticket_mu_);
   TrimFiles();
@@ -235,7 +238,11 @@ void Journal::TrimFiles() {
   if (!trimmed.ok()) env_.log.Log(LogLevel::kWarning, trimmed.message());
 }
 
-Journal::~Journal() { StopTasks(); }
+Journal::~Journal() {
+  EndTails();
+  tails_->ShutAndWait();
+  StopTasks();
+}
 
 void Journal::StopTasks() {
   {

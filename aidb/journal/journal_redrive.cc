@@ -52,6 +52,7 @@ Status Journal::Fail(const Status& cause) {
     for (Waiter* waiter : std::exchange(waiters_, {})) waiter->Wake();
   }
   NotifyRoom();
+  WakeTails();
   return cause;
 }
 
@@ -81,6 +82,7 @@ Status Journal::RedriveLocked(const Status& cause) {
                       .file = std::move(fresh.file.file)});
     ++stats_.redrives;
   }
+  table_.Replace(from, to, fresh.file.number, fresh.open.first_id, fresh.size);
   active_number_ = fresh.file.number;
   active_start_ = to - fresh.size;
   active_first_id_ = ToNumber(fresh.open.first_id);

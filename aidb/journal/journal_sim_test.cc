@@ -18,6 +18,7 @@
 #include <gtest/gtest.h>
 
 #include "aidb/io/sim/world.h"
+#include "aidb/journal/follow_for_test.h"
 #include "aidb/journal/journal.h"
 #include "aidb/journal/numbered_files_for_test.h"
 #include "aidb/journal/toy_framing.h"
@@ -58,6 +59,7 @@ struct Oracle {
   bool one_at_a_time = false;  // The owner appends under a lock.
   // A failed sync may take what no sync covered: a refusal to open is then an honest answer.
   bool may_refuse = false;
+  bool faulty = false;  // The disk fails calls.
 
   // Nullopt, or what is wrong with what was found after a crash.
   std::optional<std::string> Complaint(const History& found, bool power_cut) const {
@@ -154,11 +156,12 @@ void Roll(Life& life, Instant deadline, bool retire) {
   if (!number.ok() || life.world.scheduler().dead() || !oracle.one_at_a_time || !retire) return;
   oracle.floor = {.number = *number, .first_id = RecordId{LastId(oracle.history, 1) + 1}};
   life.journal->Retire(*number);
+  const uint64_t needed = life.journal->Release(*number);
   const auto names = life.env.files.List(kDirectory);
   if (!names.ok()) return;
   for (const std::string& name : *names) {
     const auto old = life.names.NumberOf(name);
-    if (!old || *old >= *number) continue;
+    if (!old || *old >= needed) continue;
     static_cast<void>(life.env.files.Remove(io::JoinPath(kDirectory, name)));
   }
 }
@@ -227,6 +230,17 @@ void RunWriters(Life& life, int writers, int count) {
     tasks.push_back(
         life.env.executor.Start("writer", [&life, w, count] { AppendMany(life, w, count); }));
   }
+}
+
+void RunWritersAndTails(Life& life, int writers, int count) {
+  bool done = false;
+  std::vector<std::unique_ptr<io::Task>> tails;
+  for (const TailLevel level : {TailLevel::kPublished, TailLevel::kDurable}) {
+    tails.push_back(
+        life.env.executor.Start("tail", [&life, &done, level] { FollowLife(life, level, done); }));
+  }
+  RunWriters(life, writers, count);
+  done = true;
 }
 
 FlushStrategy DrawStrategy(Rng& rng) {
@@ -326,6 +340,8 @@ void CrashAtEveryOperation(uint64_t seed, const io::SimOptions& options, const P
   oracle.one_at_a_time = rng.OneIn(2);
   io::SimWorld world(seed, EmptyDirectory(), options);
   if (prepare) prepare(world);
+  oracle.faulty = prepare != nullptr;
+  const bool with_tails = seed % 2 == 0;
   oracle.may_refuse = prepare != nullptr && oracle.strategy.async();
   world.files().set_on_operation([&](const io::SimOperation& op, io::SimFileSystem::Phase phase) {
     if (phase == io::SimFileSystem::Phase::kAfter || campaign.found || !rng.OneIn(one_in)) return;
@@ -341,7 +357,7 @@ void CrashAtEveryOperation(uint64_t seed, const io::SimOptions& options, const P
   const io::RunReport report = world.Run([&] {
     Life life(world, oracle);
     if (!life.Open().ok()) return;
-    RunWriters(life, 3, 40);
+    with_tails ? RunWritersAndTails(life, 3, 40) : RunWriters(life, 3, 40);
     if (rng.OneIn(2)) static_cast<void>(life.journal->Close());
   });
   if (!report.finished() && !campaign.found) {

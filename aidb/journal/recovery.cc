@@ -480,6 +480,10 @@ Status Recovery::ReadChain(Recovered& state, size_t& kept) {
     cut = !end.complete && report.verdict != Verdict::kClean;
     if (cut) AIDB_RETURN_IF_ERROR(Cut(file, end.offset, /*remove=*/false, report));
     AIDB_RETURN_IF_ERROR(Harden(kept, end));
+    state.files.push_back({.number = file.number,
+                           .first_id = file.open.first_id,
+                           .next_id = next_id_,
+                           .end = end.offset});
     report_.files.push_back(std::move(report));
   }
   return {};

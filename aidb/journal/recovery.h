@@ -2,6 +2,7 @@
 
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "aidb/io/env.h"
 #include "aidb/journal/identity.h"
@@ -21,11 +22,20 @@ struct RecoveryInput {
   bool read_only = false;
 };
 
+// A file of the journal that stays, with the records [first_id, next_id).
+struct RecoveredFile {
+  uint64_t number = 0;
+  RecordId first_id{};
+  RecordId next_id{};
+  uint64_t end = 0;
+};
+
 // Where the journal goes on.
 struct Recovered {
   uint64_t last_number = 0;  // The file that the next one continues; 0 = none.
   uint64_t last_end = 0;
   RecordId next_id{};
+  std::vector<RecoveredFile> files{};
 };
 
 // Brings the directory to a state whose every record is durable, hands the records to `sink`,
