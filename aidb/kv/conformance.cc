@@ -34,6 +34,10 @@ bool Applies(const ConformanceTest& test, Abilities abilities) {
       return abilities.durable && abilities.compactor;
     case ConformanceTest::Needs::kCheckpointer:
       return abilities.checkpointer;
+    case ConformanceTest::Needs::kUpdates:
+      return abilities.updates;
+    case ConformanceTest::Needs::kDurableUpdates:
+      return abilities.durable && abilities.updates;
     case ConformanceTest::Needs::kNothing:
       return true;
   }
@@ -46,7 +50,7 @@ bool RegisterConformanceSuite(std::string_view name, Abilities abilities, Subjec
   const std::string suite = std::string(name) + "Conformance";
   for (const auto& part : {WriteTests(), ReadTests(), IteratorTests(), ExpiryTests(), MergeTests(),
                            RangeDeleteTests(), LifecycleTests(), ConditionalTests(),
-                           CompactionTests(), CheckpointTests(), ThreadTests()}) {
+                           CompactionTests(), CheckpointTests(), UpdateTests(), ThreadTests()}) {
     for (const ConformanceTest& test : part) {
       if (!Applies(test, abilities)) continue;
       testing::RegisterTest(

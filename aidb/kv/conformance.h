@@ -19,6 +19,7 @@
 #include "aidb/kv/options.h"
 #include "aidb/kv/range_compactor.h"
 #include "aidb/kv/store.h"
+#include "aidb/kv/update_feed.h"
 
 // The contract of kv::Store as tests, one for each of its sentences. For test binaries only: link
 // aidb::kv_conformance.
@@ -30,6 +31,7 @@ struct OpenedStore {
   ConditionalWriter* conditional = nullptr;  // The same object, if it is one.
   RangeCompactor* compactor = nullptr;       // Likewise.
   Checkpointer* checkpointer = nullptr;      // Likewise.
+  UpdateFeed* updates = nullptr;             // Likewise.
 };
 
 // Real time, but for the wall clock, which stands still until a test moves it.
@@ -103,6 +105,7 @@ struct Abilities {
   bool conditional = false;   // OpenedStore::conditional is there.
   bool compactor = false;     // OpenedStore::compactor is there.
   bool checkpointer = false;  // OpenedStore::checkpointer is there; only with durable.
+  bool updates = false;       // OpenedStore::updates is there.
 };
 
 // Adds the suite "<name>Conformance" to the tests of this binary; tests for an ability that is

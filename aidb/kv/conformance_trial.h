@@ -35,6 +35,7 @@ class Trial {
   ConditionalWriter& conditional() { return *opened_.conditional; }
   RangeCompactor& compactor() { return *opened_.compactor; }
   Checkpointer& checkpointer() { return *opened_.checkpointer; }
+  UpdateFeed& updates() { return *opened_.updates; }
 
   Sequence Put(std::string_view key, std::string_view value);
   Sequence PutUntil(std::string_view key, std::string_view value, uint64_t expires_at_ms);
@@ -81,6 +82,8 @@ struct ConformanceTest {
     kCompactor,
     kDurableCompactor,
     kCheckpointer,
+    kUpdates,
+    kDurableUpdates,
   } needs = Needs::kNothing;
 };
 using ConformanceTests = std::vector<ConformanceTest>;
@@ -95,6 +98,7 @@ ConformanceTests LifecycleTests();
 ConformanceTests ConditionalTests();
 ConformanceTests CompactionTests();
 ConformanceTests CheckpointTests();
+ConformanceTests UpdateTests();
 ConformanceTests ThreadTests();
 
 }  // namespace aidb::kv

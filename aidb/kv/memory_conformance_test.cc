@@ -15,14 +15,15 @@
 namespace aidb::kv {
 namespace {
 
-constexpr Abilities kMemoryAbilities{.conditional = true, .compactor = true};
+constexpr Abilities kMemoryAbilities{.conditional = true, .compactor = true, .updates = true};
 
 class MemorySubject final : public Subject {
  public:
   Result<OpenedStore> OpenNamed(std::string_view /*name*/, const Options& options) override {
     AIDB_ASSIGN_OR_RETURN(auto store, MemoryStore::Open(options, trial_clock(), trial_merge()));
     MemoryStore* const memory = store.get();
-    return OpenedStore{.store = std::move(store), .conditional = memory, .compactor = memory};
+    return OpenedStore{
+        .store = std::move(store), .conditional = memory, .compactor = memory, .updates = memory};
   }
   Options options() const override { return {}; }
   io::Executor& executor() override { return world_.env().executor; }

@@ -11,6 +11,7 @@
 
 #include "aidb/base/sync.h"
 #include "aidb/kv/expiry_clock.h"
+#include "aidb/kv/memory_updates.h"
 #include "aidb/kv/range_delete.h"
 
 namespace aidb::kv {
@@ -76,7 +77,10 @@ Status Closed() { return Unavailable("memory store: closed"); }
 class MemoryStore::Core {
  public:
   Core(const Options& options, const Clock& clock, const MergeFunction* merge)
-      : options_(options), clock_(clock), merger_(merge) {}
+      : options_(options),
+        clock_(clock),
+        merger_(merge),
+        updates_(std::make_shared<MemoryUpdates>(clock, options.memory_bytes / 16)) {}
 
   // `unchanged` null: no condition.
   Result<Sequence> Write(const Precondition* unchanged, const WriteBatch& batch) AIDB_EXCLUDES(mu_);
@@ -104,6 +108,7 @@ class MemoryStore::Core {
                                          const ScanRange& range, const Moment& moment)
       AIDB_EXCLUDES(mu_);
 
+  Result<Updates> UpdatesSince(Sequence from, const UpdateOptions& options) AIDB_EXCLUDES(mu_);
   Status CheckOpen() AIDB_EXCLUDES(mu_);
   void Close() AIDB_EXCLUDES(mu_);
   StoreStats Stats() AIDB_EXCLUDES(mu_);
@@ -136,6 +141,7 @@ class MemoryStore::Core {
   const Options options_;
   const ExpiryClock clock_;
   const Merger merger_;
+  const std::shared_ptr<MemoryUpdates> updates_;
   Mutex mu_;
   Entries entries_ AIDB_GUARDED_BY(mu_);
   // By rising sequence. An entry leaves the map only when its last version, a delete, is the
@@ -226,6 +232,10 @@ Result<Sequence> MemoryStore::Core::WriteFolded(const WriteBatch& batch) {
       value = std::make_shared<const Stored>(std::move(stored));
     }
     Apply(operation.key, std::move(value));
+  }
+  if (updates_->wanted()) {
+    const Sequence first{ToNumber(newest_) + 1 - batch.count()};
+    updates_->Add(first, batch.count(), batch.operations());
   }
   ++counts_.writes;
   counts_.bytes_written_by_user += batch.size_bytes();
@@ -443,6 +453,13 @@ Status MemoryStore::Core::CheckOpen() {
 void MemoryStore::Core::Close() {
   const MutexLock lock(mu_);
   closed_ = true;
+  updates_->Close();
+}
+
+Result<Updates> MemoryStore::Core::UpdatesSince(Sequence from, const UpdateOptions& options) {
+  const MutexLock lock(mu_);
+  if (closed_) return Closed();
+  return updates_->Follow(from, newest_, options);
 }
 
 StoreStats MemoryStore::Core::Stats() {
@@ -574,6 +591,9 @@ Snapshot MemoryStore::TakeSnapshot() const {
 Status MemoryStore::Sync() { return core_->CheckOpen(); }
 Status MemoryStore::Flush() { return core_->CheckOpen(); }
 Status MemoryStore::Compact(const ScanRange& /*range*/) { return core_->CheckOpen(); }
+Result<Updates> MemoryStore::UpdatesSince(Sequence from, const UpdateOptions& options) {
+  return core_->UpdatesSince(from, options);
+}
 StoreStats MemoryStore::Stats() const { return core_->Stats(); }
 
 Status MemoryStore::Close() {

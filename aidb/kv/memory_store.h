@@ -10,6 +10,7 @@
 #include "aidb/kv/merge.h"
 #include "aidb/kv/range_compactor.h"
 #include "aidb/kv/store.h"
+#include "aidb/kv/update_feed.h"
 
 namespace aidb::kv {
 
@@ -24,10 +25,16 @@ namespace aidb::kv {
 // that does not fit is kResourceExhausted; the last sixteenth is kept for batches of deletes
 // alone, so that a full store can be emptied.
 //
+// Updates are kept while a feed waits for them, in a sixteenth of memory_bytes besides: one that is
+// further behind is cut off. None is durable.
+//
 // Thread safety: any thread may call any method.
-// Lifetime: snapshots, iterators and pinned values may outlive it; clock and merge function
+// Lifetime: snapshots, iterators, feeds and pinned values may outlive it; clock and merge function
 // outlive the store.
-class MemoryStore final : public Store, public ConditionalWriter, public RangeCompactor {
+class MemoryStore final : public Store,
+                          public ConditionalWriter,
+                          public RangeCompactor,
+                          public UpdateFeed {
  public:
   // Honours memory_bytes, batch_bytes_max and write_wait_ms (it never waits). kInvalidArgument
   // for any other tuning option that differs from its default, and for the modes that need a
@@ -53,6 +60,7 @@ class MemoryStore final : public Store, public ConditionalWriter, public RangeCo
                            const WriteOptions& options) override;
   // What it promises always holds.
   Status Compact(const ScanRange& range) override;
+  Result<Updates> UpdatesSince(Sequence from, const UpdateOptions& options) override;
 
   // What a version costs beside its bytes: map node, version, value block and the queue entry
   // that drops it, as libstdc++ lays them out, rounded up.

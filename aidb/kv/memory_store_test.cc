@@ -178,6 +178,32 @@ TEST(MemoryStore, AVersionThatExpiresGoesWithTheOneThatSupersedesIt) {
   EXPECT_EQ(store->Stats().memtable_bytes, 0u);
 }
 
+TEST(MemoryStore, HasNoDurableUpdates) {
+  const auto store = OpenSmall();
+  const auto refused = store->UpdatesSince(kSequenceNone, {.level = UpdateLevel::kDurable});
+  EXPECT_EQ(refused.status().code(), StatusCode::kInvalidArgument) << refused.status().ToString();
+}
+
+TEST(MemoryStore, KeepsASixteenthOfItsMemoryForItsFeeds) {
+  const auto store = OpenSmall();
+  ASSERT_TRUE(Put(*store, "before", "is not kept").ok());
+  EXPECT_EQ(store->UpdatesSince(kSequenceNone, {}).status().code(), StatusCode::kResourceExhausted);
+  auto in_time = store->UpdatesSince(Sequence{1}, {});
+  auto too_late = store->UpdatesSince(Sequence{1}, {});
+  ASSERT_TRUE(in_time.ok() && too_late.ok());
+  const std::string value(10'000, 'v');
+  for (int i = 0; i < 6; ++i) ASSERT_TRUE(Put(*store, "k", value).ok());
+  ASSERT_TRUE(in_time->Next().ok());
+  ASSERT_TRUE(Put(*store, "k", value).ok());  // 70,000 bytes; a sixteenth are 65,536.
+  const auto cut_off = too_late->Next();
+  EXPECT_EQ(cut_off.status().code(), StatusCode::kResourceExhausted) << cut_off.status().ToString();
+  EXPECT_NE(cut_off.status().message().find("begin anew at sequence 2 or later"), std::string::npos)
+      << cut_off.status().ToString();
+  const auto next = in_time->Next();
+  ASSERT_TRUE(next.ok() && *next);
+  EXPECT_EQ((*next)->first, Sequence{3});
+}
+
 TEST(MemoryStore, CountsWhatItDid) {
   const auto store = OpenSmall();
   ASSERT_TRUE(Put(*store, "k", "value").ok());

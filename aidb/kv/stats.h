@@ -48,6 +48,10 @@ struct StoreStats {
   uint64_t table_bytes = 0;
   std::vector<LevelStats> levels;
 
+  Sequence updates_from{};        // The smallest that a feed can begin behind now.
+  uint64_t update_feeds = 0;      // Begun and not ended.
+  uint64_t update_lag_bytes = 0;  // Log that the slowest of them has not read.
+
   std::string background_error;  // Why writes stopped; empty while healthy.
 };
 

@@ -135,6 +135,25 @@ void WriteBatch::DeleteRange(std::string_view begin, std::optional<std::string_v
   ++range_deletes_;
 }
 
+void WriteBatch::Add(const Operation& operation) {
+  switch (operation.kind) {
+    case OpKind::kPut:
+      return Put(operation.key, operation.value);
+    case OpKind::kPutExpiring:
+      return Put(operation.key, operation.value, operation.expires_at_ms);
+    case OpKind::kDelete:
+      return Delete(operation.key);
+    case OpKind::kDeleteRange: {
+      const bool open = operation.value.empty();
+      return DeleteRange(operation.key, open ? std::nullopt : std::optional(operation.value));
+    }
+    case OpKind::kMerge:
+      return Merge(operation.key, operation.merge_operator, operation.value);
+    default:
+      AIDB_CHECK(false);  // A Reader gives none of the others.
+  }
+}
+
 void WriteBatch::Clear() {
   std::string kept = std::move(operations_);  // Its memory.
   kept.clear();

@@ -60,6 +60,8 @@ class WriteBatch {
   // the batch so far. A range that ends where it begins adds nothing to the batch; one that ends
   // before is refused by Validate.
   void DeleteRange(std::string_view begin, std::optional<std::string_view> end);
+  // An operation as a Reader gave it: how what was read from a log or a feed is written again.
+  void Add(const Operation& operation);
   void Clear();
 
   uint32_t count() const { return count_; }

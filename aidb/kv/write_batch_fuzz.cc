@@ -103,18 +103,11 @@ void Check(std::string_view bytes) {
   if (!decoded) return;
   WriteBatch again;
   for (const Decoded& one : *decoded) {
-    if (one.kind == static_cast<uint8_t>(OpKind::kPut)) {
-      again.Put(one.key, one.value);
-    } else if (one.kind == static_cast<uint8_t>(OpKind::kMerge)) {
-      again.Merge(one.key, MergeOperator{one.merge_operator}, one.value);
-    } else if (one.kind == static_cast<uint8_t>(OpKind::kDeleteRange)) {
-      again.DeleteRange(
-          one.key, one.value.empty() ? std::nullopt : std::optional<std::string_view>(one.value));
-    } else if (one.kind == static_cast<uint8_t>(OpKind::kPutExpiring)) {
-      again.Put(one.key, one.value, one.expires_at_ms);
-    } else {
-      again.Delete(one.key);
-    }
+    again.Add({.kind = OpKind{one.kind},
+               .key = one.key,
+               .value = one.value,
+               .expires_at_ms = one.expires_at_ms,
+               .merge_operator = MergeOperator{one.merge_operator}});
   }
   AIDB_CHECK(again.operations() == bytes);
   AIDB_CHECK(again.count() == decoded->size());

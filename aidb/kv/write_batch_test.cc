@@ -256,6 +256,21 @@ TEST(WriteBatchReader, RefusesKeysThatNoBatchMayHold) {
   EXPECT_EQ(FirstError(batch.operations()).code(), StatusCode::kCorruption);
 }
 
+TEST(WriteBatch, TakesEachOperationThatAReaderGives) {
+  WriteBatch batch;
+  batch.Put("a", "1");
+  batch.Put("b", "2", 77);
+  batch.Delete("c");
+  batch.Merge("d", MergeOperator::kAddI64, "4");
+  WriteBatch again;
+  WriteBatch::Reader reader = batch.operations_reader();
+  for (auto next = reader.Next(); next.ok() && *next; next = reader.Next()) again.Add(**next);
+  EXPECT_EQ(again.operations(), batch.operations());
+  EXPECT_EQ(again.count(), 4u);
+  EXPECT_TRUE(again.has_expiry());
+  EXPECT_TRUE(again.has_merge());
+}
+
 TEST(WriteBatchReader, StaysAtTheOperationItCouldNotRead) {
   const std::string operations = "\x02\x01k\x00"s;
   WriteBatch::Reader reader(operations);
