@@ -12,6 +12,7 @@
 //   engine_open.cc        open: manifest, log, orphans; close
 //   engine_background.cc  flush, compaction, removal of unused files
 //   engine_checkpoint.cc  copies of the store while it is in use
+//   engine_updates.cc     who follows it
 //
 // One writer at a time appends to the journal and inserts into the memtable; readers never wait
 // for it. A read looks at one ReadState, which holds everything it may look at, and one sequence.
@@ -32,6 +33,7 @@
 #include "aidb/journal/journal.h"
 #include "aidb/kv/expiry_clock.h"
 #include "aidb/kv/merge.h"
+#include "aidb/kv/update_feed.h"
 #include "aidb/lsm/block_cache.h"
 #include "aidb/lsm/compaction.h"
 #include "aidb/lsm/compaction_picker.h"
@@ -123,6 +125,7 @@ class Engine final : public kv::Store,
                      public kv::ConditionalWriter,
                      public kv::RangeCompactor,
                      public kv::Checkpointer,
+                     public kv::UpdateFeed,
                      private journal::JournalFiles {
  public:
   static Result<std::unique_ptr<Engine>> Open(const io::Env& env, std::string_view directory,
@@ -144,6 +147,7 @@ class Engine final : public kv::Store,
   Status Flush() override;
   Status Compact(const kv::ScanRange& range) override;
   Status Checkpoint(std::string_view directory) override;
+  Result<kv::Updates> UpdatesSince(Sequence from, const kv::UpdateOptions& options) override;
   kv::StoreStats Stats() const override;
   Status Close() override;
 
@@ -288,6 +292,7 @@ class Engine final : public kv::Store,
   bool Level0Full(const ReadState& state) const AIDB_REQUIRES(work_mu_);
   Status Level0Trouble(const ReadState& state) const AIDB_REQUIRES(work_mu_);
   void RemoveUnused();
+  // Those below `floor`, but for what a feed still needs.
   void RemoveOldLogs(uint64_t floor);
   void UpdateBacklog();
   // Keeps the outcome of a job in view; after a failure waits a little before the next try.

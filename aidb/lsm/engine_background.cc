@@ -358,11 +358,12 @@ void Engine::RemoveUnused() {
 }
 
 void Engine::RemoveOldLogs(uint64_t floor) {
+  const uint64_t needed = journal_->Release(floor);
   const auto names = env_.files.List(directory_);
   if (!names.ok()) return;
   for (const std::string& name : *names) {
     const std::optional<uint64_t> number = NumberOf(name);
-    if (!number || *number >= floor) continue;
+    if (!number || *number >= needed) continue;
     const Status status = env_.files.Remove(io::JoinPath(directory_, name));
     if (!status.ok()) env_.log.Log(LogLevel::kWarning, status.message());
   }

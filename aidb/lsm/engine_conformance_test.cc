@@ -15,7 +15,7 @@ namespace aidb::lsm {
 namespace {
 
 constexpr kv::Abilities kNativeAbilities{
-    .durable = true, .conditional = true, .compactor = true, .checkpointer = true};
+    .durable = true, .conditional = true, .compactor = true, .checkpointer = true, .updates = true};
 
 class NativeSubject final : public kv::Subject {
  public:
@@ -26,7 +26,8 @@ class NativeSubject final : public kv::Subject {
     return kv::OpenedStore{.store = std::move(opened.store),
                            .conditional = opened.conditional,
                            .compactor = opened.compactor,
-                           .checkpointer = opened.checkpointer};
+                           .checkpointer = opened.checkpointer,
+                           .updates = opened.updates};
   }
   kv::Options options() const override {
     kv::Options options = kv::Options::ForTests();

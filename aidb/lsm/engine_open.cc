@@ -45,6 +45,7 @@ Result<OpenedStore> OpenStore(const io::Env& env, std::string_view directory,
   opened.conditional = engine.get();
   opened.compactor = engine.get();
   opened.checkpointer = engine.get();
+  opened.updates = engine.get();
   opened.store = std::move(engine);
   return opened;
 }
@@ -145,6 +146,7 @@ Status Engine::OpenExisting(ManifestFound found, OpenReport& report) {
       state->sealed.empty() ? state->active.log_number : state->sealed.back().log_number;
   AIDB_RETURN_IF_ERROR(InstallEdit(edit, nullptr));
   UpdateBacklog();
+  journal_->Release(*edit.log_floor);
   AIDB_RETURN_IF_ERROR(RemoveOrphans(Orphans::kAll, report));
   StartBackground();
   return {};

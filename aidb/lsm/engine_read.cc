@@ -438,6 +438,12 @@ kv::StoreStats Engine::Stats() const {
   }
   AddLevelStats(*state->version, stats);
   stats.log_bytes = LogBytes();
+  if (journal_ != nullptr) {
+    const journal::JournalStats log = journal_->stats();
+    stats.updates_from = Sequence{ToNumber(journal_->oldest_id()) - 1};
+    stats.update_feeds = log.tails;
+    stats.update_lag_bytes = log.tail_lag_bytes;
+  }
   MutexLock lock(work_mu_);
   const Status& trouble = flush_trouble_.ok() ? compaction_trouble_ : flush_trouble_;
   stats.background_error = std::string((failure_.ok() ? trouble : failure_).message());

@@ -14,6 +14,7 @@
 #include "aidb/kv/options.h"
 #include "aidb/kv/range_compactor.h"
 #include "aidb/kv/store.h"
+#include "aidb/kv/update_feed.h"
 
 namespace aidb::lsm {
 
@@ -32,6 +33,7 @@ struct OpenedStore {
   kv::ConditionalWriter* conditional = nullptr;  // The same object.
   kv::RangeCompactor* compactor = nullptr;       // Likewise.
   kv::Checkpointer* checkpointer = nullptr;      // Likewise.
+  kv::UpdateFeed* updates = nullptr;             // Likewise.
   OpenReport report;
 };
 
