@@ -13,6 +13,7 @@ using std::chrono::milliseconds;
 constexpr Duration kResumeWithin = std::chrono::seconds(20);
 constexpr uint64_t kCompactedOneIn = 3;      // Lives.
 constexpr uint64_t kCheckpointedOneIn = 4;   // Likewise.
+constexpr uint64_t kFollowedOneIn = 3;       // Likewise.
 constexpr uint64_t kLargeBytes = 17 * 1024;  // Past a quarter of the ring of 64 KiB.
 
 }  // namespace
@@ -84,6 +85,14 @@ bool Workload::LiveOnce(int life) {
   for (int r = 0; r < plan_.readers; ++r) {
     readers.push_back(world_.env().executor.Start(
         "reader", [&, r] { ReaderMain(store, stop, Stream("reader", life, r)); }));
+  }
+  if (Rng hand = Stream("follower", life, 0); hand.OneIn(kFollowedOneIn)) {
+    const auto level = hand.OneIn(2) ? kv::UpdateLevel::kDurable : kv::UpdateLevel::kVisible;
+    if (auto follower = Follower::Begin(store, *opened->updates, level)) {
+      const auto shared = std::make_shared<Follower>(*std::move(follower));
+      readers.push_back(world_.env().executor.Start(
+          "follower", [&, shared, hand] { FollowMain(store, std::move(*shared), stop, hand); }));
+    }
   }
   std::vector<std::unique_ptr<io::Task>> others = StartOthers(*opened, life);
   for (uint64_t i = rng.Below(4); i > 0; --i) Disturb(store, rng);
@@ -200,6 +209,38 @@ void Workload::ClockMain(Rng rng) {
     const uint64_t far_ms = rng.OneIn(12) ? kYearMs : rng.OneIn(2) ? 5'000 : 50;
     const auto by = milliseconds(rng.Between(1, far_ms));
     wall_.Jump(rng.OneIn(3) ? by : -by);
+  }
+}
+
+// What it is told is history, at every moment; what is told as durable survives a power cut. When
+// nobody writes any more it knows all that the store has.
+void Workload::FollowMain(const kv::Store& store, Follower follower, const bool& stop, Rng rng) {
+  int failures = 0;
+  bool ended = false;
+  while (!complaint_ && !ended && failures < 20) {
+    const bool last_round = stop;
+    const auto taken = follower.Take(milliseconds(last_round ? 0 : rng.Below(50)));
+    if (taken.complaint) return Complain(*taken.complaint);
+    Expect(taken.status, "Next of a feed");
+    if (taken.status.code() == StatusCode::kResourceExhausted) {
+      return Complain("a feed was cut off: " + taken.status.ToString());
+    }
+    ended = taken.status.code() == StatusCode::kUnavailable;
+    if (!taken.status.ok() && !ended) ++failures;
+    if (follower.level() == kv::UpdateLevel::kDurable) history_.NoteDurable(follower.last());
+    if (!taken.any || rng.OneIn(8)) {
+      if (auto wrong = follower.Check(history_, store.TakeSnapshot().now_ms())) {
+        return Complain(*std::move(wrong));
+      }
+    }
+    if (taken.any && rng.OneIn(20)) world_.env().clock.SleepFor(milliseconds(rng.Below(2'000)));
+    if (last_round && !taken.any && taken.status.ok()) break;
+  }
+  const bool all = follower.level() == kv::UpdateLevel::kVisible || ended;
+  const uint64_t newest = ToNumber(store.Stats().sequence);
+  if (Healthy() && all && !complaint_ && follower.last() != newest) {
+    Complain("a feed ends at sequence " + std::to_string(follower.last()) + ", the store at " +
+             std::to_string(newest));
   }
 }
 

@@ -15,6 +15,7 @@
 #include "aidb/lsm/open.h"
 
 #include "tests/sim/copies.h"
+#include "tests/sim/follower.h"
 #include "tests/sim/history.h"
 #include "tests/sim/plan.h"
 #include "tests/sim/wall_watch.h"
@@ -81,6 +82,7 @@ class Workload {
   void CompactMain(kv::RangeCompactor& compactor, Rng rng);
   void CheckpointMain(kv::Checkpointer& checkpointer, int life, Rng rng);
   void ClockMain(Rng rng);
+  void FollowMain(const kv::Store& store, Follower follower, const bool& stop, Rng rng);
   std::vector<std::unique_ptr<io::Task>> StartOthers(lsm::OpenedStore& opened, int life);
   Rng Stream(std::string_view who, int life, int i) const;
   void End(std::unique_ptr<kv::Store> store, bool writers_done, Rng& rng);

@@ -1,0 +1,64 @@
+#include "tests/sim/follower.h"
+
+#include <utility>
+
+namespace aidb::sim {
+
+std::optional<Follower> Follower::Begin(const kv::Store& store, kv::UpdateFeed& feed,
+                                        kv::UpdateLevel level) {
+  const kv::Snapshot snapshot = store.TakeSnapshot();
+  auto updates = feed.UpdatesSince(snapshot.sequence(), {.level = level});
+  if (!updates.ok()) return std::nullopt;
+  Follower follower(*std::move(updates), level, ToNumber(snapshot.sequence()));
+  kv::Iterator it = store.Scan({.snapshot = &snapshot});
+  for (; it.Valid(); it.Next()) {
+    const auto read = store.Get(it.key(), {.snapshot = &snapshot});
+    if (!read.ok() || !*read) return std::nullopt;
+    follower.values_[std::string(it.key())] = {std::string(it.value()), (*read)->expires_at_ms()};
+  }
+  if (!it.status().ok()) return std::nullopt;
+  return follower;
+}
+
+Follower::Taken Follower::Take(Duration wait) {
+  const auto update = updates_.Next(wait);
+  if (!update.ok() || !*update) return {.status = update.status()};
+  if (ToNumber((*update)->first) != last_ + 1) {
+    return {.complaint = "a feed goes on with sequence " +
+                         std::to_string(ToNumber((*update)->first)) + " behind " +
+                         std::to_string(last_)};
+  }
+  kv::WriteBatch::Reader reader = (*update)->reader();
+  uint64_t count = 0;
+  for (auto next = reader.Next(); !next.ok() || *next; next = reader.Next(), ++count) {
+    if (!next.ok()) return {.complaint = "an update cannot be read: " + next.status().ToString()};
+    Apply(**next);
+  }
+  if (count != (*update)->count) return {.complaint = "an update does not have its count"};
+  last_ = ToNumber((*update)->last());
+  return {.any = true};
+}
+
+void Follower::Apply(const kv::WriteBatch::Operation& operation) {
+  const std::string key(operation.key);
+  values_.erase(key);
+  if (operation.kind == kv::OpKind::kDelete) return;
+  Value& value = values_[key];
+  value.bytes = operation.value;
+  if (kv::Expires(operation.kind)) value.expires_at_ms = operation.expires_at_ms;
+}
+
+std::optional<std::string> Follower::Check(const History& history, uint64_t now_ms) const {
+  Pairs present;
+  for (const auto& [key, value] : values_) {
+    if (!value.expires_at_ms || *value.expires_at_ms > now_ms) {
+      present.emplace_back(key, value.bytes);
+    }
+  }
+  const auto matched = history.Match(last_, present, now_ms);
+  if (!matched.complaint) return std::nullopt;
+  return "who follows the store up to sequence " + std::to_string(last_) + ": " +
+         *matched.complaint;
+}
+
+}  // namespace aidb::sim
