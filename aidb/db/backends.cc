@@ -52,7 +52,8 @@ Result<OpenedBackend> OpenBackend(const io::Env& env, std::string_view directory
       return OpenedBackend{.store = std::move(opened.store),
                            .conditional = opened.conditional,
                            .compactor = opened.compactor,
-                           .checkpointer = opened.checkpointer};
+                           .checkpointer = opened.checkpointer,
+                           .updates = opened.updates};
     }
     case kv::Backend::kRocksDb:
       AIDB_RETURN_IF_ERROR(CheckMadeBy(env.files, directory, options.backend));
@@ -61,7 +62,8 @@ Result<OpenedBackend> OpenBackend(const io::Env& env, std::string_view directory
       AIDB_ASSIGN_OR_RETURN(std::unique_ptr<kv::MemoryStore> store,
                             kv::MemoryStore::Open(options, env.clock, merge));
       kv::MemoryStore* const memory = store.get();
-      return OpenedBackend{.store = std::move(store), .conditional = memory, .compactor = memory};
+      return OpenedBackend{
+          .store = std::move(store), .conditional = memory, .compactor = memory, .updates = memory};
     }
   }
   return InvalidArgument("option backend is " +

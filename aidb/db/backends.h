@@ -13,6 +13,7 @@
 #include "aidb/kv/range_compactor.h"
 #include "aidb/kv/repair_report.h"
 #include "aidb/kv/store.h"
+#include "aidb/kv/update_feed.h"
 
 namespace aidb {
 
@@ -21,6 +22,8 @@ struct OpenedBackend {
   kv::ConditionalWriter* conditional = nullptr;  // The same object.
   kv::RangeCompactor* compactor = nullptr;       // Likewise.
   kv::Checkpointer* checkpointer = nullptr;      // Likewise; null: it keeps nothing on a disk.
+  // Likewise; null: its log goes when it likes, whoever reads it (RocksDB's).
+  kv::UpdateFeed* updates = nullptr;
 };
 
 // Which backend made the store in `directory`; nullopt when there is none. JOURNAL is a file that

@@ -47,7 +47,8 @@ DB::DB(std::unique_ptr<World> world, Logger& log, Opened opened)
       store_(std::move(opened.backend.store)),
       conditional_(*opened.backend.conditional),
       compactor_(*opened.backend.compactor),
-      checkpointer_(opened.backend.checkpointer) {}
+      checkpointer_(opened.backend.checkpointer),
+      updates_(opened.backend.updates) {}
 
 DB::~DB() {
   if (const Status closed = Close(); !closed.ok()) {
@@ -143,6 +144,13 @@ Status DB::Checkpoint(std::string_view directory) {
   return InvalidArgument(
       "a store of the memory backend keeps nothing on a disk: there is nothing "
       "to checkpoint");
+}
+
+Result<Updates> DB::UpdatesSince(Sequence from, const UpdateOptions& options) {
+  if (updates_ != nullptr) return updates_->UpdatesSince(from, options);
+  return InvalidArgument(
+      "a store of the rocksdb backend cannot be followed: RocksDB deletes its log when it likes, "
+      "whoever reads it; open one of the native or the memory backend");
 }
 
 StoreStats DB::Stats() const { return store_->Stats(); }

@@ -25,6 +25,7 @@
 #include "aidb/kv/range_compactor.h"
 #include "aidb/kv/repair_report.h"
 #include "aidb/kv/store.h"
+#include "aidb/kv/update_feed.h"
 
 namespace aidb {
 
@@ -49,6 +50,10 @@ using kv::Sequence;
 using kv::Snapshot;
 using kv::StoreMode;
 using kv::StoreStats;
+using kv::Update;
+using kv::UpdateLevel;
+using kv::UpdateOptions;
+using kv::Updates;
 using kv::WriteBatch;
 using kv::WriteOptions;
 
@@ -60,7 +65,8 @@ using kv::WriteOptions;
 // Options::sync_interval_ms say; a batch is seen and survives whole; absence is a value.
 //
 // Thread safety: any thread may call any method.
-// Lifetime: iterators, snapshots and pinned values may outlive it and then give kUnavailable.
+// Lifetime: iterators, snapshots, updates and pinned values may outlive it and then give
+// kUnavailable.
 // Transactions end before it. Destroying it closes it; what Close would have returned goes to
 // the log.
 class DB {
@@ -144,6 +150,11 @@ class DB {
   // so it must be on the same file system. kInvalidArgument from the memory backend, which keeps
   // nothing.
   Status Checkpoint(std::string_view directory);
+  // Every batch with a sequence above `from` in order: those that the log still holds, then those
+  // that are written while it is read (docs/guides/updates.md). kResourceExhausted when the past
+  // from there on is gone: take a checkpoint and begin anew. kInvalidArgument from the rocksdb
+  // backend, whose log cannot be kept for a reader.
+  Result<kv::Updates> UpdatesSince(Sequence from, const UpdateOptions& options = {});
   StoreStats Stats() const;
   // Waits for calls in progress, makes everything durable and marks the shutdown clean. A second
   // call is ok and does nothing.
@@ -166,6 +177,7 @@ class DB {
   kv::ConditionalWriter& conditional_;    // The same object.
   kv::RangeCompactor& compactor_;         // Likewise.
   kv::Checkpointer* const checkpointer_;  // Likewise, or null.
+  kv::UpdateFeed* const updates_;         // Likewise, or null.
 };
 
 }  // namespace aidb

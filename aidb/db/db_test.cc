@@ -118,6 +118,29 @@ TEST_P(EachBackend, LetsHandlesOutliveIt) {
   EXPECT_FAILS(iterator.status(), StatusCode::kUnavailable, "");
 }
 
+TEST(NativeBackend, LetsAFeedOutliveIt) {
+  TempDirectory directory;
+  ASSERT_OK_AND_ASSIGN(auto db, DB::Open(directory.Join("s")));  // In a world of its own.
+  ASSERT_OK_AND_ASSIGN(Updates updates, db->UpdatesSince(Sequence{0}));
+  ASSERT_OK(db->Put("a", std::string(20 << 20, '1')));  // Past the ring: read from the file.
+  ASSERT_OK(db->Put("b", "2"));
+  ASSERT_OK_AND_ASSIGN(const auto update, updates.Next());
+  ASSERT_TRUE(update.has_value());
+  EXPECT_EQ(update->count, 1u);
+  db.reset();
+  EXPECT_FAILS(updates.Next(), StatusCode::kUnavailable, "closed");
+}
+
+#if AIDB_HAS_ROCKS
+TEST(RocksBackend, HasNoUpdates) {
+  TempDirectory directory;
+  ASSERT_OK_AND_ASSIGN(const auto db,
+                       DB::Open(directory.Join("s"), {.backend = Backend::kRocksDb}));
+  EXPECT_FAILS(db->UpdatesSince(Sequence{0}), StatusCode::kInvalidArgument,
+               "a store of the rocksdb backend cannot be followed");
+}
+#endif
+
 TEST_P(DurableBackend, ClosesInOrderWhenItIsDestroyed) {
   {
     ASSERT_OK_AND_ASSIGN(const auto db, Open());
