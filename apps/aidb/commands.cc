@@ -179,6 +179,7 @@ std::vector<Figure> FiguresOf(const StoreStats& stats) {
           {"filter_useful", stats.filter_useful},
           {"filter_false", stats.filter_false},
           {"log_bytes", stats.log_bytes, "bytes"},
+          {"updates_from", ToNumber(stats.updates_from)},
           {"table_bytes", stats.table_bytes, "bytes"}};
 }
 

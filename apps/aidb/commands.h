@@ -74,6 +74,13 @@ Result<ExitCode> Import(const Context& context, const ImportOptions& options);
 // Compares instead of writing: every record must be in the store, with exactly its value.
 Result<ExitCode> Verify(const Context& context, const ImportOptions& options);
 
+struct UpdatesOptions {
+  std::optional<uint64_t> since;  // Absent: from the first that the log holds.
+  std::optional<uint64_t> limit;  // Operations.
+};
+// Prints what was written, in its order, as far as the log holds it.
+Result<ExitCode> PrintUpdates(const Context& context, const UpdatesOptions& options);
+
 enum class ExportFormat : unsigned char { kNdjson, kTsv };
 struct ExportOptions {
   std::string output = "-";

@@ -40,6 +40,7 @@ constexpr const char* kFooter = R"(Examples:
   aidb import cities.json --key-template 'city:{country}:{name}#{n}' --db data
   aidb export cities.ndjson --prefix city:FR: --db data
   aidb stats --output json --db data
+  aidb updates --since 1200 --db data      what was written behind that sequence
   aidb compact --db data                   give back the space of what was deleted
   aidb check --db data
 
@@ -212,6 +213,20 @@ void AddCheckpoint(CLI::App& app, Parsed& parsed) {
   });
 }
 
+void AddUpdates(CLI::App& app, Parsed& parsed) {
+  CLI::App& updates = *app.add_subcommand(
+      "updates", "Print what was written, in its order, as far as the log holds it");
+  auto options = std::make_shared<UpdatesOptions>();
+  updates
+      .add_option("--since", options->since,
+                  "Of all batches behind this sequence (default: all that there are)")
+      ->option_text("SEQUENCE");
+  updates.add_option("--limit", options->limit, "At most so many operations")->option_text("N");
+  updates.callback([&parsed, options] {
+    parsed.command = [options](const Context& context) { return PrintUpdates(context, *options); };
+  });
+}
+
 void AddImport(CLI::App& app, Parsed& parsed) {
   CLI::App& import = *app.add_subcommand("import", "Write the records of a file");
   auto options = std::make_shared<ImportOptions>();
@@ -302,6 +317,7 @@ void AddCommands(CLI::App& app, Parsed& parsed) {
   AddCount(app, parsed);
   AddImport(app, parsed);
   AddExport(app, parsed);
+  AddUpdates(app, parsed);
   CLI::App& stats = *app.add_subcommand("stats", "Print the figures of the store");
   stats.callback(
       [&parsed] { parsed.command = [](const Context& context) { return Stats(context); }; });

@@ -161,6 +161,28 @@ class Ranges(CommandLine):
         self.assertEqual([level['tables'] > 0 for level in stats['levels']].count(True), 1)
         self.assertIn('no store', self.complaint('compact', code=INVALID, db=self.directory / 'x'))
 
+    def test_updates(self):
+        self.ask('delete', 'b:2')
+        self.ask('merge', 'n', 'add', '7')
+        # Import has put its records into tables, so that the log begins behind them.
+        expected = b'6\tdelete\tb:2\n7\tput\tn\t7\n'
+        self.assertEqual(self.ask('updates', '--since', '5'), expected)
+        self.assertEqual(self.ask('updates'), expected)
+        lines = [json.loads(line) for line in self.ask('updates', '--output', 'json').splitlines()]
+        self.assertEqual(lines, [
+            {'sequence': 6, 'batch': 6, 'operation': 'delete', 'key': 'b:2'},
+            {'sequence': 7, 'batch': 7, 'operation': 'put', 'key': 'n', 'value': '7'}])
+        self.ask('put', 'session', 'x', '--ttl', '1000')
+        last = json.loads(self.ask('updates', '--since', '7', '--output', 'json'))
+        self.assertGreater(last['expires_at_ms'], 1_000_000)
+        self.assertEqual(self.ask('updates', '--limit', '1'), b'6\tdelete\tb:2\n')
+        self.assertEqual(self.ask('updates', '--since', '8'), b'')
+        self.assertIn('the newest here is 8', self.complaint('updates', '--since', '9', code=INVALID))
+        self.ask('compact')
+        self.assertEqual(self.ask('updates'), b'')
+        self.assertIn('begin anew at sequence 8',
+                      self.complaint('updates', '--since', '3', code=UNAVAILABLE))
+
     def test_checkpoint(self):
         copy = self.directory / 'copy'
         self.assertEqual(self.ask('checkpoint', copy), b'')

@@ -1,0 +1,73 @@
+#include <utility>
+
+#include <fmt/format.h>
+
+#include "apps/aidb/commands.h"
+#include "apps/aidb/text.h"
+
+namespace aidb::cli {
+namespace {
+
+std::string NameOf(kv::OpKind kind) {
+  if (kind == kv::OpKind::kDelete) return "delete";
+  if (kind == kv::OpKind::kPut || kind == kv::OpKind::kPutExpiring) return "put";
+  return fmt::format("operation {}", static_cast<unsigned>(kind));
+}
+
+bool HasValue(kv::OpKind kind) { return kind != kv::OpKind::kDelete; }
+
+std::string AsText(Sequence sequence, const WriteBatch::Operation& operation) {
+  std::string line =
+      fmt::format("{}\t{}\t{}", ToNumber(sequence), NameOf(operation.kind), Escape(operation.key));
+  if (HasValue(operation.kind)) line += '\t' + Escape(operation.value);
+  if (kv::Expires(operation.kind)) line += fmt::format("\t{}", operation.expires_at_ms);
+  return line + '\n';
+}
+
+std::string AsJson(Sequence sequence, Sequence batch, const WriteBatch::Operation& operation) {
+  std::string line = fmt::format(R"({{"sequence":{},"batch":{},"operation":"{}",)",
+                                 ToNumber(sequence), ToNumber(batch), NameOf(operation.kind));
+  AppendJsonField(line, "key", operation.key);
+  if (HasValue(operation.kind)) {
+    line += ',';
+    AppendJsonField(line, "value", operation.value);
+  }
+  if (kv::Expires(operation.kind)) {
+    line += fmt::format(",\"expires_at_ms\":{}", operation.expires_at_ms);
+  }
+  return line + "}\n";
+}
+
+// Prints at most `left` operations and counts them off.
+Status Print(const Context& context, const Update& update, std::optional<uint64_t>& left) {
+  WriteBatch::Reader reader = update.reader();
+  for (uint64_t i = 0; !left || *left > 0; ++i) {
+    AIDB_ASSIGN_OR_RETURN(const std::optional<WriteBatch::Operation> operation, reader.Next());
+    if (!operation) break;
+    const Sequence sequence = update.first + i;
+    AIDB_RETURN_IF_ERROR(context.out.Write(context.json()
+                                               ? AsJson(sequence, update.first, *operation)
+                                               : AsText(sequence, *operation)));
+    if (left) --*left;
+  }
+  return {};
+}
+
+}  // namespace
+
+Result<ExitCode> PrintUpdates(const Context& context, const UpdatesOptions& options) {
+  // A store that is opened to read has no feed.
+  AIDB_ASSIGN_OR_RETURN(const auto db, OpenToWrite(context, StoreMode::kMustExist));
+  const Sequence since = options.since ? Sequence{*options.since} : db->Stats().updates_from;
+  AIDB_ASSIGN_OR_RETURN(Updates updates, db->UpdatesSince(since));
+  std::optional<uint64_t> left = options.limit;
+  while (!left || *left > 0) {
+    AIDB_ASSIGN_OR_RETURN(const std::optional<Update> update, updates.Next());
+    if (!update) break;
+    AIDB_RETURN_IF_ERROR(Print(context, *update, left));
+  }
+  AIDB_RETURN_IF_ERROR(db->Close());
+  return ExitCode::kOk;
+}
+
+}  // namespace aidb::cli
