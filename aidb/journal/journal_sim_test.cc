@@ -59,7 +59,8 @@ struct Oracle {
   bool one_at_a_time = false;  // The owner appends under a lock.
   // A failed sync may take what no sync covered: a refusal to open is then an honest answer.
   bool may_refuse = false;
-  bool faulty = false;  // The disk fails calls.
+  bool faulty = false;        // The disk fails calls.
+  bool private_ring = false;  // Only the process has what a failed sync has dropped.
 
   // Nullopt, or what is wrong with what was found after a crash.
   std::optional<std::string> Complaint(const History& found, bool power_cut) const {
@@ -132,6 +133,7 @@ struct Life {
     journal = std::move(opened->journal);
     report = std::move(opened->report);
     active = opened->active_number;
+    oracle.private_ring = !journal->stats().ring_survives_kill;
     return {};
   }
 
@@ -349,7 +351,9 @@ void CrashAtEveryOperation(uint64_t seed, const io::SimOptions& options, const P
                               std::to_string(op.number) + " " +
                               std::string(io::FileCallName(op.call)) + " " + std::string(op.path);
     const io::SimDisk disk = world.files().Snapshot();
-    campaign.Note(where + " kill", CheckRecovery(op.number, disk.Kill(), oracle, false, options));
+    const bool like_a_cut = oracle.private_ring && world.files().sync_has_failed();
+    campaign.Note(where + " kill",
+                  CheckRecovery(op.number, disk.Kill(), oracle, like_a_cut, options));
     campaign.Note(where + " cut",
                   CheckRecovery(op.number, disk.PowerCut(rng, io::PowerCutModel::Draw(rng)), oracle,
                                 true, options));
