@@ -180,6 +180,8 @@ std::vector<Figure> FiguresOf(const StoreStats& stats) {
           {"filter_false", stats.filter_false},
           {"log_bytes", stats.log_bytes, "bytes"},
           {"updates_from", ToNumber(stats.updates_from)},
+          {"update_feeds", stats.update_feeds},
+          {"update_lag_bytes", stats.update_lag_bytes, "bytes"},
           {"table_bytes", stats.table_bytes, "bytes"}};
 }
 
