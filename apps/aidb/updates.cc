@@ -11,6 +11,7 @@ namespace {
 std::string NameOf(kv::OpKind kind) {
   if (kind == kv::OpKind::kDelete) return "delete";
   if (kind == kv::OpKind::kPut || kind == kv::OpKind::kPutExpiring) return "put";
+  if (kind == kv::OpKind::kDeleteRange) return "delete-range";
   return fmt::format("operation {}", static_cast<unsigned>(kind));
 }
 
@@ -30,7 +31,8 @@ std::string AsJson(Sequence sequence, Sequence batch, const WriteBatch::Operatio
   AppendJsonField(line, "key", operation.key);
   if (HasValue(operation.kind)) {
     line += ',';
-    AppendJsonField(line, "value", operation.value);
+    AppendJsonField(line, operation.kind == kv::OpKind::kDeleteRange ? "end" : "value",
+                    operation.value);
   }
   if (kv::Expires(operation.kind)) {
     line += fmt::format(",\"expires_at_ms\":{}", operation.expires_at_ms);

@@ -41,6 +41,10 @@ Follower::Taken Follower::Take(Duration wait) {
 
 void Follower::Apply(const kv::WriteBatch::Operation& operation) {
   const std::string key(operation.key);
+  if (operation.kind == kv::OpKind::kDeleteRange) {
+    values_.erase(values_.lower_bound(key), values_.lower_bound(operation.value));
+    return;
+  }
   values_.erase(key);
   if (operation.kind == kv::OpKind::kDelete) return;
   Value& value = values_[key];

@@ -3,6 +3,7 @@
 // Who knows of a store what its feed has told, and nothing else.
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <optional>
 #include <string>
@@ -46,7 +47,7 @@ class Follower {
   kv::Updates updates_;
   kv::UpdateLevel level_;
   uint64_t last_;
-  std::map<std::string, Value> values_;
+  std::map<std::string, Value, std::less<>> values_;
 };
 
 }  // namespace aidb::sim
