@@ -368,7 +368,8 @@ class Journal {
   // Readers. Calls of tails are inside the gate, which they share: they may outlive the journal.
   FileTable table_;
   const std::shared_ptr<CallGate> tails_ = std::make_shared<CallGate>();
-  Mutex copy_mu_;  // Held while a tail copies out of the ring: one at a time.
+  // Held while a tail copies out of the ring: one at a time, and none once the journal has ended.
+  Mutex copy_mu_;
 
   std::unique_ptr<io::Task> flusher_;
   std::unique_ptr<io::Task> preparer_;

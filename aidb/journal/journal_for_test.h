@@ -39,10 +39,12 @@ class JournalTest : public ::testing::Test {
     options_.record_bytes_max = 1 << 20;
   }
 
+  virtual const Framing& framing() const { return framing_; }
+
   Status Open() {
     replayed_.clear();
     auto opened = Journal::Open(
-        {files_, posix_.env().clock, posix_.env().executor, posix_.env().random, log_}, framing_,
+        {files_, posix_.env().clock, posix_.env().executor, posix_.env().random, log_}, framing(),
         names_, options_, floor_,
         [&](uint64_t, RecordId first, uint32_t ids, std::string_view payload) -> Status {
           for (uint32_t i = 0; i < ids; ++i) replayed_[ToNumber(first) + i] = payload;

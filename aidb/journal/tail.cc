@@ -114,6 +114,8 @@ Result<size_t> Tail::ReadFrom(const FileTable::File& file, uint64_t end, std::sp
   }
   // The ring has let go of what is written.
   const uint64_t in_file = std::min(end, journal_.WrittenEndOf(file));
+  // A Close that failed has left the rest in the ring, for whoever opens the store next.
+  if (in_file <= offset_ && journal_.ended_.load(std::memory_order_acquire)) return Ended();
   if (file_ == nullptr) {
     const std::string path =
         io::JoinPath(journal_.options_.directory, journal_.names_.NameOf(number_));
@@ -154,22 +156,28 @@ uint64_t Journal::Release(uint64_t number) {
   return table_.Release(number, published_position_.load(std::memory_order_acquire));
 }
 
-// Offset behind what is published of the file. Asked for after the file itself, so that it is never
-// less than what the table has said.
+// Offset behind what is published of a file with a published record: of one that is ended, too,
+// appenders may still be filling the rest. Asked for after the file itself, so that it is never less
+// than what the table has said.
 uint64_t Journal::PublishedEndOf(const FileTable::File& file) const {
-  if (file.end != UINT64_MAX) return file.end;
-  return published_position_.load(std::memory_order_acquire) - *file.start;
+  if (!file.start) return file.end;
+  return std::min(file.end, published_position_.load(std::memory_order_acquire) - *file.start);
 }
 
+// May stand in an earlier file yet; what a re-drive wrote is there.
 uint64_t Journal::WrittenEndOf(const FileTable::File& file) const {
   if (!file.start) return file.end;
-  return std::min(file.end, written_position_.load(std::memory_order_seq_cst) - *file.start);
+  const uint64_t written = written_position_.load(std::memory_order_seq_cst) - *file.start;
+  const bool in_front = static_cast<int64_t>(written) < 0;
+  return std::min(file.end, in_front ? file.ring_offset : std::max(written, file.ring_offset));
 }
 
 // Bytes in the ring are overwritten once they are durable, or written under the Async strategy. So
-// the copy is announced, for as long as it takes, to whoever looks for room.
+// the copy is announced, for as long as it takes, to whoever looks for room. Once the journal is
+// closed its memory belongs to whoever opens the directory next.
 bool Journal::CopyFromRing(uint64_t position, std::span<std::byte> out) {
   MutexLock copying(copy_mu_);
+  if (ended_.load(std::memory_order_seq_cst)) return false;
   {
     MutexLock lock(ticket_mu_);
     if (position < direct_end_ || reserved_ - position > ring_.size()) return false;
@@ -222,9 +230,12 @@ void Journal::WakeTails() {
   publish_cv_.NotifyAll();
 }
 
-// From here on no record comes, nor becomes durable.
+// From here on no record comes, nor becomes durable, and no tail looks at the ring.
 void Journal::EndTails() {
   ended_.store(true, std::memory_order_seq_cst);
+  {
+    MutexLock copying(copy_mu_);  // Whoever copies just now has seen it open.
+  }
   WakeTails();
 }
 

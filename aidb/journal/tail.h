@@ -36,8 +36,8 @@ struct TailOptions {
 // overwrite in the ring meanwhile.
 //
 // It survives rolls and re-drives. A file that it still needs stays, see Journal::Release, unless
-// it is too far behind: then it is cut off. After Journal::Close it gives what is left, and then
-// kUnavailable.
+// it is too far behind: then it is cut off. After Journal::Close it gives what is left in files, all
+// of it if the Close went well, and then kUnavailable.
 //
 // Thread safety: none; but tails are independent of each other.
 // Lifetime: may outlive the journal; from its end on it gives kUnavailable. Holds a window of the

@@ -94,6 +94,45 @@ TEST_F(TailTest, ReadsFilesRolledAwayAndLapsOfTheRing) {
   EXPECT_EQ(Next(*second), "none");
 }
 
+// Keeps the payload "held" from being encoded, for as long as the test likes.
+class HeldFraming final : public ToyFraming {
+ public:
+  void Encode(const Place& place, const Record& record, std::span<std::byte> out) const override {
+    if (record.payload == "held") {
+      begun.store(true);
+      begun.notify_all();
+      release.wait(false);
+    }
+    ToyFraming::Encode(place, record, out);
+  }
+  mutable std::atomic<bool> begun = false;
+  std::atomic<bool> release = false;
+};
+
+class TailBehindAnAppender : public TailTest {
+ protected:
+  const Framing& framing() const override { return held_; }
+  HeldFraming held_;
+};
+
+// A file that is ended may still be filled.
+TEST_F(TailBehindAnAppender, ReadsNoFurtherThanWhatIsPublished) {
+  ASSERT_OK(Open());
+  const auto tail = Follow(0);
+  Append("one");
+  std::thread appender([&] { Append("held"); });
+  held_.begun.wait(false);
+  ASSERT_OK(journal_->Roll(Instant::Never()));
+  EXPECT_EQ(Next(*tail), "1+1:one");
+  EXPECT_EQ(Next(*tail), "none");
+  held_.release.store(true);
+  held_.release.notify_all();
+  appender.join();
+  Append("three");
+  EXPECT_EQ(Next(*tail), "2+1:held");
+  EXPECT_EQ(Next(*tail), "3+1:three");
+}
+
 TEST_F(TailTest, ReadsWhatAnEarlierLifeHasLeft) {
   options_.file_bytes = 20'000;
   ASSERT_OK(Open());
@@ -258,6 +297,39 @@ TEST_F(TailTest, GivesWhatIsLeftAfterACloseAndThenEnds) {
   ExpectUpTo(*durable, 50);
   EXPECT_FAILS(tail->Next(hours(1)), StatusCode::kUnavailable, "the log is closed");
   EXPECT_FAILS(durable->Next(kAtOnce), StatusCode::kUnavailable, "the log is closed");
+}
+
+// Behind a Close the directory is another's, and with it the memory of the ring.
+TEST_F(TailTest, GivesWhatIsLeftAfterACloseWhileTheStoreIsOpenedAgain) {
+  for (const uint64_t ring_bytes : {options_.ring_bytes, options_.ring_bytes / 4}) {
+    ASSERT_OK(Open());
+    const uint64_t before = ToNumber(journal_->published_id());
+    const auto tail = Follow(before);
+    AppendTo(before + 100);
+    ASSERT_OK(journal_->Close());
+    const std::unique_ptr<Journal> closed = std::move(journal_);
+    options_.ring_bytes = ring_bytes;
+    ASSERT_OK(Open());
+    AppendTo(before + 400);
+    ExpectUpTo(*tail, before + 100);
+    EXPECT_FAILS(tail->Next(hours(1)), StatusCode::kUnavailable, "the log is closed");
+    Kill();
+  }
+}
+
+// What a Close that failed has left in the ring is for whoever opens the store next.
+TEST_F(TailTest, EndsAfterACloseThatFailed) {
+  ASSERT_OK(Open());
+  const auto tail = Follow(0);
+  files_.FailMatching(io::CallKind::kWrite, ".log", 1, {.repeat = io::FaultRepeat::kForEver});
+  AppendTo(50);
+  EXPECT_FALSE(journal_->Close().ok());
+  std::string got;
+  for (uint64_t id = 1; id <= 50; ++id) {
+    got = Next(*tail, hours(1));
+    if (got != std::to_string(id) + "+1:" + PayloadOf(id)) break;
+  }
+  EXPECT_NE(got.find("unavailable"), std::string::npos) << got;
 }
 
 TEST_F(TailTest, OutlivesTheJournal) {

@@ -14,7 +14,7 @@
 
 namespace aidb::journal {
 
-class ToyFraming final : public Framing {
+class ToyFraming : public Framing {
  public:
   static constexpr uint64_t kHeaderBytes = 25;
   enum Type : uint8_t { kRecordType = 1, kOpenType, kCloseType, kMarkType };
