@@ -287,6 +287,16 @@ void AFeedIsCutOffWhenItIsTooFarBehind(Subject& subject) {
   EXPECT_EQ(anew.contents(), (Pairs{{"a", "1"}}));
 }
 
+void AFeedThatHasAllBeforeItTakesABatchAboveItsLag(Subject& subject) {
+  Trial trial(subject);
+  Follower follower(trial, kSequenceNone, {.lag_bytes_max = 1});
+  for (int i = 0; i < 5; ++i) {
+    trial.Put(NumberedKey(i), std::string(1'000, 'v'));
+    EXPECT_TRUE(follower.Take()) << follower.status().ToString();
+  }
+  EXPECT_EQ(follower.contents(), trial.Scan());
+}
+
 void AFeedKeepsTheLogThroughFlushes(Subject& subject) {
   Trial trial(subject);
   Follower follower(trial);
@@ -390,6 +400,7 @@ ConformanceTests UpdateTests() {
       AIDB_CONFORMANCE_IF(kUpdates, CloseWakesAFeedThatWaits),
       AIDB_CONFORMANCE_IF(kUpdates, AFeedMayOutliveItsStore),
       AIDB_CONFORMANCE_IF(kUpdates, AFeedIsCutOffWhenItIsTooFarBehind),
+      AIDB_CONFORMANCE_IF(kUpdates, AFeedThatHasAllBeforeItTakesABatchAboveItsLag),
       AIDB_CONFORMANCE_IF(kUpdates, AFeedKeepsTheLogThroughFlushes),
       AIDB_CONFORMANCE_IF(kDurableUpdates, UpdatesOfAnEarlierLifeAreGivenUntilTheyAreFlushed),
       AIDB_CONFORMANCE_IF(kDurableUpdates, ADurableFeedGivesNothingThatIsNotOnTheDisk),

@@ -116,7 +116,8 @@ Sequence MemoryUpdates::Oldest() const {
 
 void MemoryUpdates::CutOffTheSlow() {
   for (Feed& feed : followers_) {
-    if (feed.cut_off || feed.next >= next_) continue;
+    // Who has everything before the newest batch is not behind, however large that is.
+    if (feed.cut_off || feed.next >= batches_.back()->first) continue;
     const Batch& behind = *Find(feed.next);
     const uint64_t begin_byte = behind.end_byte - behind.operations.size();
     feed.cut_off = end_byte_ - begin_byte > feed.lag_bytes_max;

@@ -21,7 +21,7 @@ namespace aidb::kv {
 // Lifetime: shared by the store and its feeds, which may outlive it; the clock outlives the store.
 class MemoryUpdates : public std::enable_shared_from_this<MemoryUpdates> {
  public:
-  // Keeps at most about `bytes_max` for a feed, whatever that asks for.
+  // Keeps at most about `bytes_max` for a feed, whatever that asks for; and the newest batch.
   MemoryUpdates(const Clock& clock, uint64_t bytes_max) : clock_(clock), bytes_max_(bytes_max) {}
 
   bool wanted() const { return feeds_.load(std::memory_order_acquire) > 0; }
