@@ -62,8 +62,9 @@ class Updates {
   //
   // kResourceExhausted, for good: it fell too far behind and was cut off; the message says where to
   // begin anew. kUnavailable: the store was closed, or has stopped writing, and everything from
-  // before was given; or the store was destroyed. After kIoError and kCorruption the next call
-  // tries the same again.
+  // before was given; or the store was destroyed. In one that has stopped, writes that were on
+  // their way may still become visible: call again for those. After kIoError and kCorruption the
+  // next call tries the same again.
   Result<std::optional<Update>> Next(Duration wait = Duration{0}) { return cursor_->Next(wait); }
 
  private:
