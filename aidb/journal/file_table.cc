@@ -66,7 +66,9 @@ uint64_t FileTable::LagOf(const Reader& reader, uint64_t position) const {
     bytes += file.end == UINT64_MAX ? position - *file.start : file.end;
   }
   const uint64_t read = reader.number == needed ? reader.offset : 0;
-  return bytes - std::min(bytes, read);
+  const uint64_t lag = bytes - std::min(bytes, read);
+  if (!reader.begin_position) return lag;
+  return std::min(lag, position - std::min(position, *reader.begin_position));
 }
 
 uint64_t FileTable::Release(uint64_t floor, uint64_t position) {
@@ -103,12 +105,13 @@ void FileTable::ForgetBelow(uint64_t number) {
 }
 
 Result<std::list<FileTable::Reader>::iterator> FileTable::Attach(RecordId next,
-                                                                 uint64_t lag_bytes_max) {
+                                                                 uint64_t lag_bytes_max,
+                                                                 std::optional<uint64_t> begin) {
   MutexLock lock(mu_);
   if (ToNumber(next) < files_.front().first_id) return Gone(ToNumber(next));
   return readers_.insert(
       readers_.end(),
-      {.next_id = ToNumber(next), .number = 0, .offset = 0, .lag_bytes_max = lag_bytes_max});
+      {.next_id = ToNumber(next), .lag_bytes_max = lag_bytes_max, .begin_position = begin});
 }
 
 void FileTable::Detach(std::list<Reader>::iterator reader) {

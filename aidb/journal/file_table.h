@@ -44,6 +44,8 @@ class FileTable {
     uint64_t number = 0;  // It has read the first `offset` bytes of this file.
     uint64_t offset = 0;
     uint64_t lag_bytes_max = 0;
+    // What was published when it began, if it needs nothing of that.
+    std::optional<uint64_t> begin_position{};
     std::string cut_off{};  // Why it was.
   };
 
@@ -67,7 +69,9 @@ class FileTable {
   // ---- For readers.
 
   // kResourceExhausted when the record is in none of the files any more.
-  Result<std::list<Reader>::iterator> Attach(RecordId next, uint64_t lag_bytes_max);
+  // `begin`: the position up to which it needs nothing, where that is known.
+  Result<std::list<Reader>::iterator> Attach(RecordId next, uint64_t lag_bytes_max,
+                                             std::optional<uint64_t> begin = {});
   void Detach(std::list<Reader>::iterator reader);
   // The file that holds the reader's next record; kResourceExhausted once it was cut off.
   Result<Found> Find(const Reader& reader, RecordId next) const;

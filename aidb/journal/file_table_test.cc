@@ -106,6 +106,22 @@ TEST_F(FileTableTest, KeepsWhatAReaderNeeds) {
   table_.Detach(reader);
 }
 
+TEST_F(FileTableTest, CountsNothingFromBeforeAReaderBegan) {
+  table_.Begin(1, RecordId{1}, 0);
+  ASSERT_OK_AND_ASSIGN(const auto reader, table_.Attach(RecordId{12}, 100, 1'000));
+  EXPECT_EQ(table_.LagBytes(1'000), 0u);
+  table_.Begin(2, RecordId{15}, 1'100);
+  EXPECT_EQ(table_.LagBytes(1'100), 100u);
+  EXPECT_EQ(table_.Release(2, 1'100), 1u);
+  // Nor once it looks for its place in the file.
+  table_.Advance(*reader, RecordId{12}, 1, 0);
+  EXPECT_EQ(table_.LagBytes(1'100), 100u);
+  table_.Advance(*reader, RecordId{14}, 1, 1'090);
+  EXPECT_EQ(table_.LagBytes(1'100), 10u);
+  EXPECT_EQ(table_.Release(2, 1'191), 2u);
+  table_.Detach(reader);
+}
+
 TEST_F(FileTableTest, CutsOffAReaderThatIsBeyondItsLimit) {
   table_.Begin(1, RecordId{1}, 0);
   table_.Begin(2, RecordId{10}, 1'000);

@@ -40,12 +40,13 @@ class JournalTest : public ::testing::Test {
   }
 
   virtual const Framing& framing() const { return framing_; }
+  virtual JournalFiles& names() { return names_; }
 
   Status Open() {
     replayed_.clear();
     auto opened = Journal::Open(
         {files_, posix_.env().clock, posix_.env().executor, posix_.env().random, log_}, framing(),
-        names_, options_, floor_,
+        names(), options_, floor_,
         [&](uint64_t, RecordId first, uint32_t ids, std::string_view payload) -> Status {
           for (uint32_t i = 0; i < ids; ++i) replayed_[ToNumber(first) + i] = payload;
           return {};

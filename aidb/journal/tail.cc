@@ -66,14 +66,15 @@ Result<std::optional<Tail::Record>> Tail::Parse() {
     }
     const bool record = parsed.kind == ParseKind::kRecord;
     if (!record && parsed.kind != ParseKind::kControl) {
-      // A file that a re-drive has left may show anything.
-      if (journal_.table_.version() == window_version_) return Broken(parsed.reason);
-      Enter(0);
+      AIDB_RETURN_IF_ERROR(Fail(Broken(parsed.reason), window_version_));
       break;
     }
     if (record && parsed.first_id > next_id_) {
-      return Broken("record " + std::to_string(ToNumber(parsed.first_id)) + " follows where " +
-                    std::to_string(ToNumber(next_id_)) + " is due");
+      AIDB_RETURN_IF_ERROR(
+          Fail(Broken("record " + std::to_string(ToNumber(parsed.first_id)) + " follows where " +
+                      std::to_string(ToNumber(next_id_)) + " is due"),
+               window_version_));
+      break;
     }
     offset_ += parsed.size;
     if (!record || parsed.first_id + parsed.ids <= next_id_) continue;
@@ -91,18 +92,22 @@ Status Tail::Load() {
   journal_.table_.Advance(*place_, next_id_, number_, offset_);
   const uint64_t end = journal_.PublishedEndOf(file);
   if (offset_ >= end) {
-    if (journal_.table_.version() != found.version) return {};
-    return Broken("it ends without record " + std::to_string(ToNumber(next_id_)));
+    return Fail(Broken("it ends without record " + std::to_string(ToNumber(next_id_))),
+                found.version);
   }
-  std::string bytes(std::min(wanted_bytes_, end - offset_), '\0');
-  AIDB_ASSIGN_OR_RETURN(const size_t got,
-                        ReadFrom(file, end, std::as_writable_bytes(std::span(bytes))));
-  // The end belongs to the file only if that was the active one until now.
-  if (journal_.table_.version() != found.version) return {};
-  bytes.resize(got);
-  window_ = std::move(bytes);
+  // The old window first: never are there two.
+  window_ = std::string();
+  window_.resize(std::min(wanted_bytes_, end - offset_));
   window_offset_ = offset_;
-  window_ends_ = offset_ + got == end;
+  const auto got = ReadFrom(file, end, std::as_writable_bytes(std::span(window_)));
+  window_.resize(got.ok() ? *got : 0);
+  if (!got.ok()) return Fail(got.status(), found.version);
+  // The end belongs to the file only if that was the active one until now.
+  if (journal_.table_.version() != found.version) {
+    window_.clear();
+    return {};
+  }
+  window_ends_ = offset_ + *got == end;
   window_version_ = found.version;
   return {};
 }
@@ -137,18 +142,25 @@ void Tail::Enter(uint64_t number) {
   window_.clear();
 }
 
-Status Tail::Broken(std::string_view reason) {
-  Status status = Corruption(
-      io::JoinPath(journal_.options_.directory, journal_.names_.NameOf(number_)) + " at offset " +
-      std::to_string(offset_) + ": cannot be read back (" + std::string(reason) + ")");
-  Enter(0);  // The next call reads it anew.
-  return status;
+Status Tail::Broken(std::string_view reason) const {
+  return Corruption(io::JoinPath(journal_.options_.directory, journal_.names_.NameOf(number_)) +
+                    " at offset " + std::to_string(offset_) + ": cannot be read back (" +
+                    std::string(reason) + ")");
+}
+
+Status Tail::Fail(Status status, uint64_t version) {
+  AIDB_ASSIGN_OR_RETURN(const FileTable::Found found, journal_.table_.Find(*place_, next_id_));
+  const bool changed = found.version != version;
+  if (changed || status.code() == StatusCode::kCorruption) Enter(0);  // The next try reads it anew.
+  return changed ? Status() : status;
 }
 
 // ---- The journal's side.
 
 Result<std::unique_ptr<Tail>> Journal::Follow(RecordId after, const TailOptions& options) {
-  AIDB_ASSIGN_OR_RETURN(const auto place, table_.Attach(after + 1, options.lag_bytes_max));
+  std::optional<uint64_t> begin = published_position_.load(std::memory_order_acquire);
+  if (after != published_id()) begin.reset();
+  AIDB_ASSIGN_OR_RETURN(const auto place, table_.Attach(after + 1, options.lag_bytes_max, begin));
   return std::unique_ptr<Tail>(new Tail(*this, tails_, place, options));
 }
 
@@ -157,8 +169,8 @@ uint64_t Journal::Release(uint64_t number) {
 }
 
 // Offset behind what is published of a file with a published record: of one that is ended, too,
-// appenders may still be filling the rest. Asked for after the file itself, so that it is never less
-// than what the table has said.
+// appenders may still be filling the rest. Asked for after the file itself, so that it is never
+// less than what the table has said.
 uint64_t Journal::PublishedEndOf(const FileTable::File& file) const {
   if (!file.start) return file.end;
   return std::min(file.end, published_position_.load(std::memory_order_acquire) - *file.start);

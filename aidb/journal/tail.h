@@ -36,12 +36,13 @@ struct TailOptions {
 // overwrite in the ring meanwhile.
 //
 // It survives rolls and re-drives. A file that it still needs stays, see Journal::Release, unless
-// it is too far behind: then it is cut off. After Journal::Close it gives what is left in files, all
-// of it if the Close went well, and then kUnavailable.
+// it is too far behind: then it is cut off. After Journal::Close it gives what is left in files,
+// all of it if the Close went well, and then kUnavailable.
 //
 // Thread safety: none; but tails are independent of each other.
 // Lifetime: may outlive the journal; from its end on it gives kUnavailable. Holds a window of the
-// log in memory: 64 KiB, or twice the largest record.
+// log in memory, 64 KiB or up to twice the record that it is at, and room for one record more, the
+// largest it has met, where the framing has to join its pieces.
 class Tail {
  public:
   struct Record {
@@ -57,8 +58,9 @@ class Tail {
   // The next record; waits for it at most so long. Nullopt: there is none yet.
   //
   // kResourceExhausted once it was cut off. kUnavailable after the last record of a journal that
-  // was closed or has stopped, and as soon as it is gone. After any other error the next call tries
-  // the same again.
+  // was closed or has stopped, and as soon as it is gone; in one that has stopped, appenders that
+  // were on their way may still publish theirs: later calls give it. After any other error the next
+  // call tries the same again.
   Result<std::optional<Record>> Next(Duration wait);
   // Of the next record; when it began inside of one, an id inside of that.
   RecordId next_id() const { return next_id_; }
@@ -76,7 +78,11 @@ class Tail {
   // Makes the window hold more of the log from offset_ on.
   Status Load();
   Result<size_t> ReadFrom(const FileTable::File& file, uint64_t end, std::span<std::byte> out);
-  Status Broken(std::string_view reason);
+  // That what was read is no record of the log.
+  Status Broken(std::string_view reason) const;
+  // What to tell of `status`, which happened in the given state of the table: nothing, if that has
+  // changed since, for a file that was left or removed meanwhile may show anything.
+  Status Fail(Status status, uint64_t version);
   void Enter(uint64_t number);
 
   Journal& journal_;  // Inside gate_ alone.

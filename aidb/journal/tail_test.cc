@@ -2,8 +2,11 @@
 
 #include <atomic>
 #include <chrono>
+#include <filesystem>
+#include <functional>
 #include <string>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include <gtest/gtest.h>
@@ -250,6 +253,53 @@ TEST_F(TailTest, KeepsFilesUntilItHasReadThemOrIsTooFarBehind) {
                "record 100 any");
   ExpectUpTo(*tail, 400);
   ExpectUpTo(*Follow(100), 400);
+}
+
+TEST_F(TailTest, IsNotBehindForWhatWasThereBeforeItBegan) {
+  ASSERT_OK(Open());
+  AppendTo(100);
+  const auto tail = Follow(100, {.level = TailLevel::kPublished, .lag_bytes_max = 5'000});
+  EXPECT_EQ(journal_->stats().tail_lag_bytes, 0u);
+  AppendTo(102);
+  EXPECT_LT(journal_->stats().tail_lag_bytes, 2'000u);
+  ASSERT_OK_AND_ASSIGN(const uint64_t floor, journal_->Roll(Instant::Never()));
+  EXPECT_EQ(journal_->Release(floor), active_);
+  ExpectUpTo(*tail, 102);
+}
+
+// Does something once, when the thread that made it asks for a name.
+class BusyFiles final : public NumberedFiles {
+ public:
+  using NumberedFiles::NumberedFiles;
+  std::string NameOf(uint64_t number) const override {
+    if (std::this_thread::get_id() == reader_ && then_) std::exchange(then_, {})();
+    return NumberedFiles::NameOf(number);
+  }
+  void Then(std::function<void()> then) { then_ = std::move(then); }
+
+ private:
+  const std::thread::id reader_ = std::this_thread::get_id();
+  mutable std::function<void()> then_;
+};
+
+class TailInFilesThatGo : public TailTest {
+ protected:
+  JournalFiles& names() override { return busy_; }
+  BusyFiles busy_{1};
+};
+
+TEST_F(TailInFilesThatGo, IsCutOffAndSaysNothingElse) {
+  options_.file_bytes = 20'000;
+  ASSERT_OK(Open());
+  const auto tail = Follow(0, {.level = TailLevel::kPublished, .lag_bytes_max = 1'000});
+  AppendTo(400);
+  ASSERT_OK_AND_ASSIGN(const uint64_t floor, journal_->Roll(Instant::Never()));
+  busy_.Then([&] {
+    journal_->Retire(floor);
+    EXPECT_EQ(journal_->Release(floor), floor);
+    std::filesystem::remove(LogPath(active_));
+  });
+  EXPECT_FAILS(tail->Next(kAtOnce), StatusCode::kResourceExhausted, "more than 1000 bytes behind");
 }
 
 // Retired files count as written, whatever they hold: for a tail they must hold it.
