@@ -369,14 +369,23 @@ TEST(Repair, TakesTheBatchesBehindABadOneAndNamesTheGap) {
 }
 
 // The offset of the first record of `log` that lies in one block and begins with a put; its end.
-std::pair<size_t, size_t> FirstWholeRecord(const std::string& log) {
-  constexpr size_t kHeader = 16;
-  constexpr char kWhole = 1;
-  constexpr char kPut = 1;
+struct RecordPlace {
   size_t at = 0;
-  while (log[at + 6] != kWhole || log[at + kHeader + 17] != kPut)
-    at += kHeader + LoadLe<uint16_t>(log.data() + at + 4);
-  return {at, at + kHeader + LoadLe<uint16_t>(log.data() + at + 4)};
+  size_t operations = 0;
+  size_t end = 0;
+};
+RecordPlace FirstWholeRecord(const std::string& log) {
+  constexpr size_t kHeader = 16;
+  constexpr char kBatch = 8;
+  constexpr char kPut = 1;
+  for (size_t at = 0;;) {
+    const size_t end = at + kHeader + LoadLe<uint16_t>(log.data() + at + 4);
+    ByteReader payload(std::string_view(log).substr(at + kHeader, end - at - kHeader));
+    const bool is_batch = log[at + 6] == kBatch && payload.Varint() && payload.Varint();
+    const size_t operations = at + kHeader + payload.position();
+    if (is_batch && log[operations] == kPut) return {at, operations, end};
+    at = end;
+  }
 }
 
 TEST(Repair, PassesOverABatchThatDoesNotDecodeThoughItsRecordIsWhole) {
@@ -387,8 +396,8 @@ TEST(Repair, PassesOverABatchThatDoesNotDecodeThoughItsRecordIsWhole) {
   }
   ASSERT_NE(log, "");
   std::string bytes = *sample.disk.ReadFile(log);
-  const auto [at, end] = FirstWholeRecord(bytes);
-  bytes[at + 16 + 17] = 0;  // The kind of its first operation.
+  const auto [at, operations, end] = FirstWholeRecord(bytes);
+  bytes[operations] = 0;  // The kind of the first one.
   // The checksum is made right again; it covers whose file and which place it is (log.md).
   std::string covered = bytes.substr(16 + 2, 24);
   AppendLe<uint64_t>(covered, at);
