@@ -47,6 +47,14 @@ class EngineUpdatesTest : public EngineTest {
       ASSERT_OK(Put(Key(i % 90), std::string(700, 'v') + Key(i)));
   }
 
+  // The second begins when the first has removed its logs; its own, one, may still be about to go.
+  void FlushTwice() {
+    for (int i = 0; i < 2; ++i) {
+      ASSERT_OK(Put("one", "more"));
+      ASSERT_OK(engine_->Flush());
+    }
+  }
+
   std::map<std::string, std::string> contents_;
   Status status_;
 };
@@ -62,15 +70,13 @@ TEST_F(EngineUpdatesTest, LogsGoOnceNoFeedNeedsThem) {
   EXPECT_EQ(TakeAll(*updates, 0), 400u);
   ExpectEqualsTheStore();
   EXPECT_LT(engine_->Stats().update_lag_bytes, 1'000u);
-  ASSERT_OK(Put("one", "more"));
-  ASSERT_OK(engine_->Flush());
-  EXPECT_LE(CountFiles(FileKind::kLog), 2u);
+  FlushTwice();
+  EXPECT_LE(CountFiles(FileKind::kLog), 3u);
   // One that has gone keeps nothing.
   PutMany(0, 400);
   updates.reset();
-  ASSERT_OK(Put("one", "more"));
-  ASSERT_OK(engine_->Flush());
-  EXPECT_LE(CountFiles(FileKind::kLog), 2u);
+  FlushTwice();
+  EXPECT_LE(CountFiles(FileKind::kLog), 3u);
   EXPECT_EQ(engine_->Stats().update_feeds, 0u);
 }
 
