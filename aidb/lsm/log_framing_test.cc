@@ -489,5 +489,26 @@ TEST(LogFraming, WritesTheGoldenFileWithExpiryBitForBit) {
   EXPECT_EQ((*operation)->expires_at_ms, kInstant);
 }
 
+TEST(LogFraming, WritesTheGoldenFileWithARangeDeleteBitForBit) {
+  kv::WriteBatch batch;
+  batch.Put("plain", "stays");
+  batch.DeleteRange("city:", "city;");
+  TestLog log(RecordForm::kBatch);
+  log.AddControl(ControlKind::kOpen, {.first_id = RecordId{1}});
+  const uint64_t record = log.Add(batch.operations(), batch.count());
+  log.AddControl(ControlKind::kClose, {}, 40);
+  ASSERT_TRUE(Golden("log_v2_range_delete.log", log.bytes()) == log.bytes())
+      << "docs/formats/log.md and the format differ";
+  const Parsed parsed = log.ParseAt(record);
+  ASSERT_EQ(parsed.kind, ParseKind::kRecord);
+  kv::WriteBatch::Reader reader(parsed.payload);
+  ASSERT_TRUE(reader.Next().ok());
+  const auto operation = reader.Next();
+  ASSERT_TRUE(operation.ok() && operation->has_value());
+  EXPECT_EQ((*operation)->kind, kv::OpKind::kDeleteRange);
+  EXPECT_EQ((*operation)->key, "city:");
+  EXPECT_EQ((*operation)->value, "city;");
+}
+
 }  // namespace
 }  // namespace aidb::lsm

@@ -582,5 +582,17 @@ TEST(Manifest, WritesTheGoldenFileWithExpiryBitForBit) {
   EXPECT_EQ(store.manifest->state().clock_ms_max, kClockMs + 1);
 }
 
+// A table with range deletes has a field of its own, which readers that know none refuse.
+TEST(Manifest, WritesTheGoldenFileWithRangeDeletesBitForBit) {
+  Store store;
+  store.AppendTable();
+  VersionEdit edit = Adds(7, 0);
+  edit.added[0].facts.range_deletes = 300;
+  ASSERT_TRUE(store.manifest->Append(edit).ok());
+  const std::string content = store.files.Content(store.path());
+  EXPECT_TRUE(Golden("manifest_v1_range_deletes", content) == content)
+      << "docs/formats/manifest.md and the format differ";
+}
+
 }  // namespace
 }  // namespace aidb::lsm
