@@ -262,11 +262,13 @@ TEST(WriteBatch, TakesEachOperationThatAReaderGives) {
   batch.Put("b", "2", 77);
   batch.Delete("c");
   batch.Merge("d", MergeOperator::kAddI64, "4");
+  batch.DeleteRange("e", "f");
+  batch.DeleteRange("g", std::nullopt);
   WriteBatch again;
   WriteBatch::Reader reader = batch.operations_reader();
   for (auto next = reader.Next(); next.ok() && *next; next = reader.Next()) again.Add(**next);
   EXPECT_EQ(again.operations(), batch.operations());
-  EXPECT_EQ(again.count(), 4u);
+  EXPECT_EQ(again.count(), 6u);
   EXPECT_TRUE(again.has_expiry());
   EXPECT_TRUE(again.has_merge());
 }

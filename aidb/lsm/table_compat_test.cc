@@ -62,6 +62,16 @@ constexpr TableOptions kGoldenOptions{.block_bytes = 1000,
                                       .level = 2,
                                       .run = 5};
 
+void ExpectChecksClean(const std::string& bytes) {
+  const auto facts = TableReader::ReadFacts(MemoryFile(bytes));
+  ASSERT_TRUE(facts.ok()) << facts.status().ToString();
+  BlockCache cache(0);
+  const auto table = OpenTable({bytes, *facts}, cache);
+  ASSERT_TRUE(table.ok()) << table.status().ToString();
+  const Status checked = (*table)->Check();
+  EXPECT_TRUE(checked.ok()) << checked.ToString();
+}
+
 TEST(TableCompat, ReproducesVersionOneBitForBit) {
   const auto entries = GoldenEntries();
   const std::string listing = Listing(entries);
@@ -86,14 +96,7 @@ TEST(TableCompat, ReproducesATableWithExpiryBitForBit) {
   EXPECT_TRUE(Golden("table_v1_expiry.txt", listing) == listing);
   const std::string bytes = BuildTable(entries, kGoldenOptions).bytes;
   EXPECT_TRUE(Golden("table_v1_expiry.sst", bytes) == bytes);
-
-  const auto facts = TableReader::ReadFacts(MemoryFile(bytes));
-  ASSERT_TRUE(facts.ok()) << facts.status().ToString();
-  BlockCache cache(0);
-  const auto table = OpenTable({bytes, *facts}, cache);
-  ASSERT_TRUE(table.ok()) << table.status().ToString();
-  const Status checked = (*table)->Check();
-  EXPECT_TRUE(checked.ok()) << checked.ToString();
+  ExpectChecksClean(bytes);
 }
 
 // Range deletes, some of one key range, some alone: format 2.
@@ -124,14 +127,7 @@ TEST(TableCompat, ReproducesATableWithRangeDeletesBitForBit) {
   const std::string bytes = file.bytes();
   EXPECT_TRUE(Golden("table_v2_range_deletes.txt", listing) == listing);
   EXPECT_TRUE(Golden("table_v2_range_deletes.sst", bytes) == bytes);
-
-  const auto facts = TableReader::ReadFacts(MemoryFile(bytes));
-  ASSERT_TRUE(facts.ok()) << facts.status().ToString();
-  BlockCache cache(0);
-  const auto table = OpenTable({bytes, *facts}, cache);
-  ASSERT_TRUE(table.ok()) << table.status().ToString();
-  const Status checked = (*table)->Check();
-  EXPECT_TRUE(checked.ok()) << checked.ToString();
+  ExpectChecksClean(bytes);
 }
 
 // A codec's output may change with its library's version, so packed tables are only read.

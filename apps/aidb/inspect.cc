@@ -1,5 +1,7 @@
 // check, repair and dump: what only the files of a native store can say.
 
+#include <span>
+#include <string>
 #include <utility>
 
 #include <fmt/format.h>
@@ -12,6 +14,15 @@
 
 namespace aidb::cli {
 namespace {
+
+std::string NotesAsJson(std::span<const std::string> notes) {
+  std::string json = ",\"notes\":[";
+  for (size_t i = 0; i < notes.size(); ++i) {
+    if (i > 0) json += ',';
+    AppendJsonString(json, Escape(notes[i]));
+  }
+  return json + ']';
+}
 
 std::string ReportAsText(const lsm::CheckReport& report) {
   std::string text;
@@ -43,12 +54,7 @@ std::string ReportAsJson(const lsm::CheckReport& report) {
   for (size_t i = 0; i < report.problems.size(); ++i) {
     json += (i == 0 ? "" : ",") + ProblemAsJson(report.problems[i]);
   }
-  json += "],\"notes\":[";
-  for (size_t i = 0; i < report.notes.size(); ++i) {
-    if (i > 0) json += ',';
-    AppendJsonString(json, Escape(report.notes[i]));
-  }
-  return json + "]}\n";
+  return json + ']' + NotesAsJson(report.notes) + "}\n";
 }
 
 }  // namespace
@@ -98,12 +104,7 @@ std::string RepairAsJson(const RepairReport& report) {
     AppendJsonField(json, "keys_lost", Escape(loss.keys_lost));
     json += '}';
   }
-  json += "],\"notes\":[";
-  for (size_t i = 0; i < report.notes.size(); ++i) {
-    if (i > 0) json += ',';
-    AppendJsonString(json, Escape(report.notes[i]));
-  }
-  return json + "]}\n";
+  return json + ']' + NotesAsJson(report.notes) + "}\n";
 }
 
 }  // namespace

@@ -176,11 +176,15 @@ class Ranges(CommandLine):
         last = json.loads(self.ask('updates', '--since', '7', '--output', 'json'))
         self.assertGreater(last['expires_at_ms'], 1_000_000)
         self.assertEqual(self.ask('updates', '--limit', '1'), b'6\tdelete\tb:2\n')
-        self.assertEqual(self.ask('updates', '--since', '8'), b'')
-        self.assertIn('the newest here is 8', self.complaint('updates', '--since', '9', code=INVALID))
+        self.ask('delete-range', '--from', 'x', '--to', 'y')
+        self.assertEqual(self.ask('updates', '--since', '8'), b'9\tdelete-range\tx\ty\n')
+        last = json.loads(self.ask('updates', '--since', '8', '--output', 'json'))
+        self.assertEqual((last['key'], last['end']), ('x', 'y'))
+        self.assertEqual(self.ask('updates', '--since', '9'), b'')
+        self.assertIn('the newest here is 9', self.complaint('updates', '--since', '10', code=INVALID))
         self.ask('compact')
         self.assertEqual(self.ask('updates'), b'')
-        self.assertIn('begin anew at sequence 8',
+        self.assertIn('begin anew at sequence 9',
                       self.complaint('updates', '--since', '3', code=UNAVAILABLE))
 
     def test_checkpoint(self):
