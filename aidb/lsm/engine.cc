@@ -13,6 +13,9 @@ namespace {
 
 constexpr uint64_t kRingBytesMax = uint64_t{16} << 20;
 constexpr uint64_t kRingBytesMin = uint64_t{64} << 10;
+// Where nothing syncs by itself, the ring holds what is not yet written, not what is not yet
+// durable: 16 writes of the flusher are enough, and every page more is a page written twice.
+constexpr uint64_t kRingBytesMaxUnsynced = uint64_t{4} << 20;
 constexpr uint64_t kRestPart = 16;  // Of memory_bytes: for iterators and compaction buffers.
 constexpr uint64_t kTableBytesMax = uint64_t{32} << 20;
 constexpr size_t kTablesMax = 512;  // Open files; the default limit of descriptors is 1,024.
@@ -32,7 +35,8 @@ CompactionShape ShapeFor(const kv::Options& options, const MemoryPlan& memory) {
 MemoryPlan MemoryPlan::For(const kv::Options& options) {
   MemoryPlan plan;
   plan.ring_bytes =
-      std::clamp(std::bit_floor(options.memory_bytes / 16), kRingBytesMin, kRingBytesMax);
+      std::clamp(std::bit_floor(options.memory_bytes / 16), kRingBytesMin,
+                 options.sync_interval_ms == 0 ? kRingBytesMaxUnsynced : kRingBytesMax);
   plan.write_buffer_bytes =
       options.write_buffer_bytes != 0 ? options.write_buffer_bytes : options.memory_bytes / 8;
   // One active and two sealed memtables, or a large batch alone beside an empty one.

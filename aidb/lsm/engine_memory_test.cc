@@ -123,6 +123,20 @@ TEST_F(EngineMemoryTest, EveryPresetSharesOutNoMoreThanThereIs) {
   EXPECT_GT(MemoryPlan::For(reads).cache_bytes, reads.memory_bytes / 4 * 3);
 }
 
+TEST_F(EngineMemoryTest, TheRingIsSmallWhereNothingSyncsByItself) {
+  kv::Options options;
+  const MemoryPlan synced = MemoryPlan::For(options);
+  EXPECT_EQ(synced.ring_bytes, 16 * kMiB);
+  EXPECT_EQ(synced.write_buffer_bytes, options.memory_bytes / 8);
+  options.sync_interval_ms = 0;
+  const MemoryPlan unsynced = MemoryPlan::For(options);
+  EXPECT_EQ(unsynced.ring_bytes, 4 * kMiB);
+  EXPECT_EQ(unsynced.memtable_bytes, synced.memtable_bytes);
+  EXPECT_EQ(unsynced.cache_bytes, synced.cache_bytes + 12 * kMiB);
+  options.memory_bytes = 32 * kMiB;
+  EXPECT_EQ(MemoryPlan::For(options).ring_bytes, 2 * kMiB);
+}
+
 TEST_F(EngineMemoryTest, ReplayWithLessMemoryEndsInTables) {
   UseLittleMemory();
   constexpr uint64_t kKeys = 60'000;
