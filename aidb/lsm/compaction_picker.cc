@@ -1,6 +1,7 @@
 #include "aidb/lsm/compaction_picker.h"
 
 #include <algorithm>
+#include <functional>
 #include <ranges>
 #include <string_view>
 #include <utility>
@@ -65,6 +66,41 @@ double DeleteShare(const TableFacts& facts) {
          static_cast<double>(std::max<uint64_t>(facts.entries, 1));
 }
 
+// Inputs that share keys, directly or through others; newest run first, in key order.
+using Parts = std::vector<std::vector<CompactionInput>>;
+
+Parts PartsOf(std::span<const Run> runs) {
+  std::vector<CompactionInput> inputs;
+  for (const Run& run : runs)
+    for (const TableRef& table : run.tables()) inputs.push_back({0, run.number(), table});
+  std::ranges::stable_sort(inputs, {}, [](const CompactionInput& input) -> std::string_view {
+    return input.table->facts().first_key;
+  });
+  Parts parts;
+  std::string_view last;
+  for (CompactionInput& input : inputs) {
+    const TableFacts& facts = input.table->facts();
+    if (parts.empty() || facts.first_key > last) {
+      parts.emplace_back();
+      last = facts.last_key;
+    }
+    last = std::max<std::string_view>(last, facts.last_key);
+    parts.back().push_back(std::move(input));
+  }
+  for (std::vector<CompactionInput>& part : parts) {
+    std::ranges::stable_sort(part, std::greater<>(), &CompactionInput::run);
+  }
+  return parts;
+}
+
+size_t RunCount(std::span<const CompactionInput> part) {
+  std::set<uint64_t> runs;
+  for (const CompactionInput& input : part) {
+    if (input.level == 0) runs.insert(input.run);
+  }
+  return runs.size();
+}
+
 // Whether a level below `level` holds keys of the table.
 bool AnythingBelow(const Version& version, int level, const TableFile& table) {
   for (int below = level + 1; below < kLevels; ++below) {
@@ -121,9 +157,15 @@ std::array<double, kLevels> CompactionPicker::Scores(const Version& version,
                                                      const BusyTables& busy) const {
   const LevelTargets targets = Targets(version);
   std::array<double, kLevels> scores{};
-  const auto free_runs = std::ranges::count_if(
-      version.runs(0), [&](const Run& run) { return !AnyBusy(run.tables(), busy); });
-  scores[0] = static_cast<double>(free_runs) / shape_.level0_trigger;
+  uint64_t free_runs = 0;
+  uint64_t free_bytes = 0;
+  for (const Run& run : version.runs(0)) {
+    free_runs += AnyBusy(run.tables(), busy) ? 0 : 1;
+    for (const TableRef& table : run.tables())
+      if (!busy.contains(table->number())) free_bytes += table->size_bytes();
+  }
+  scores[0] = std::max(static_cast<double>(free_runs) / shape_.level0_trigger,
+                       static_cast<double>(free_bytes) / static_cast<double>(shape_.level0_bytes));
   for (int level = targets.base_level; level < kLast; ++level) {
     uint64_t bytes = 0;
     for (const Run& run : version.runs(level)) {
@@ -139,8 +181,11 @@ std::array<double, kLevels> CompactionPicker::Scores(const Version& version,
 uint64_t CompactionPicker::DebtBytes(const Version& version) const {
   const LevelTargets targets = Targets(version);
   uint64_t debt = 0;
-  if (version.runs(0).size() >= static_cast<size_t>(shape_.level0_trigger))
-    debt += version.LevelBytes(0);
+  const uint64_t level0_bytes = version.LevelBytes(0);
+  if (version.runs(0).size() >= static_cast<size_t>(shape_.level0_trigger) ||
+      level0_bytes >= shape_.level0_bytes) {
+    debt += level0_bytes;
+  }
   for (int level = 1; level < kLast; ++level) {
     const uint64_t bytes = version.LevelBytes(level);
     debt += bytes - std::min(bytes, targets.bytes[Index(level)]);
@@ -185,16 +230,49 @@ std::optional<CompactionJob> CompactionPicker::PickLevel0(const Version& version
          !AnyDamaged(runs[first - 1].tables())) {
     --first;
   }
-  CompactionJob job{.reason = CompactionReason::kLevel0Runs,
-                    .output_level = Targets(version).base_level};
-  for (const Run& run : runs.subspan(first)) {
-    if (AnyBusy(run.tables(), busy)) return std::nullopt;
-    AddRun(run, job);
+  if (first == runs.size()) return MergeRuns(version, busy);
+  std::optional<CompactionJob> moves;
+  std::optional<CompactionJob> best;
+  bool damage = false;
+  for (std::vector<CompactionInput>& part : PartsOf(runs.subspan(first))) {
+    std::optional<CompactionJob> job = JobForPart(version, std::move(part), busy, damage);
+    if (!job) continue;
+    if (job->trivial_move) {
+      // Nothing else shares its keys, so it is one table: all such go in one edit.
+      if (moves) {
+        moves->inputs.push_back(job->inputs.front());
+      } else {
+        moves = std::move(job);
+      }
+      continue;
+    }
+    const auto urgency = [](const CompactionJob& it) {
+      return std::pair(RunCount(it.inputs), it.InputBytes());
+    };
+    if (!best || urgency(*job) > urgency(*best)) best = std::move(job);
   }
-  if (job.inputs.empty()) return MergeRuns(version, busy);
+  if (moves) return moves;
+  if (!best && damage) return MergeRuns(version, busy);
+  return best;
+}
+
+std::optional<CompactionJob> CompactionPicker::JobForPart(const Version& version,
+                                                          std::vector<CompactionInput> inputs,
+                                                          const BusyTables& busy,
+                                                          bool& damage) const {
+  const auto is_busy = [&](const CompactionInput& input) {
+    return busy.contains(input.table->number());
+  };
+  if (std::ranges::any_of(inputs, is_busy)) return std::nullopt;
+  CompactionJob job{.reason = CompactionReason::kLevel0Runs,
+                    .output_level = Targets(version).base_level,
+                    .inputs = std::move(inputs)};
   const auto [low, high] = Span(job.inputs);
   const std::vector<TableRef> below = version.Overlapping(job.output_level, low, high);
-  if (AnyDamaged(below)) return MergeRuns(version, busy);
+  if (AnyDamaged(below)) {
+    damage = true;
+    return std::nullopt;
+  }
   if (AnyBusy(below, busy)) return std::nullopt;
   for (const TableRef& table : below) job.inputs.push_back({job.output_level, 0, table});
   // Data of level 0 may not pass tables of levels between, left from a time when the base was
@@ -203,6 +281,21 @@ std::optional<CompactionJob> CompactionPicker::PickLevel0(const Version& version
   return job;
 }
 
+std::vector<TableRef> CompactionPicker::SplitsForFlush(const Version& version) const {
+  std::vector<TableRef> splits;
+  uint64_t bytes = 0;
+  for (const Run& run : version.runs(Targets(version).base_level)) {
+    for (const TableRef& table : run.tables()) {
+      bytes += table->size_bytes();
+      if (bytes < shape_.table_bytes) continue;
+      splits.push_back(table);
+      bytes = 0;
+    }
+  }
+  return splits;
+}
+
+// The result has the number of the oldest: the newest may get tables of a flush meanwhile.
 std::optional<CompactionJob> CompactionPicker::MergeRuns(const Version& version,
                                                          const BusyTables& busy) const {
   const std::span<const Run> runs = version.runs(0);
@@ -212,7 +305,7 @@ std::optional<CompactionJob> CompactionPicker::MergeRuns(const Version& version,
   const size_t first = count - std::min(count, kLevel0JobRunsMax);
   CompactionJob job{.reason = CompactionReason::kLevel0Runs,
                     .output_level = 0,
-                    .output_run = runs[first].number()};
+                    .output_run = runs[count - 1].number()};
   for (const Run& run : runs.subspan(first, count - first)) {
     if (AnyBusy(run.tables(), busy)) return std::nullopt;
     AddRun(run, job);
@@ -306,6 +399,16 @@ void CompactionPicker::Finish(const Version& version, CompactionJob& job) const 
                                   !AnythingBelow(version, job.output_level, *input.table);
     return overlap <= kGrandparentTablesMax * shape_.table_bytes && !deletes_could_go;
   });
+}
+
+uint64_t RunForFlush(const Version& version, std::span<const TableFacts> tables, uint64_t fresh) {
+  if (version.runs(0).empty()) return fresh;
+  const Run& newest = version.runs(0).front();
+  const bool apart = std::ranges::all_of(tables, [&](const TableFacts& facts) {
+    return newest.Overlapping(facts.first_key, facts.last_key).empty();
+  });
+  // What damage holds back would hold these back as well.
+  return apart && !AnyDamaged(newest.tables()) ? newest.number() : fresh;
 }
 
 VersionEdit MoveEdit(const CompactionJob& job) {

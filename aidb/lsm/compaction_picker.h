@@ -2,6 +2,17 @@
 
 // Chooses which tables to merge next.
 //
+// Level 0 holds runs of tables that share no key (version.h); the runs count, not the tables.
+// Tables that share keys, directly or through others, are a part of it:
+//
+//   run 9   [a···f]   [m···q]        part 1: a…h, of two runs     part 3: s…z, of one run;
+//   run 7   [c··h]          [s···z]  part 2: m…q, of one run              nothing below: it moves
+//   base    [a····h][i···l][m·····r]
+//
+// A part goes down alone, the one of most runs first: its job is as small as the keys allow, what
+// other parts get meanwhile goes down with them, and what nothing overlaps is not rewritten. So a
+// flush ends its tables where tables of the base level end (SplitsForFlush).
+//
 // Shape: leveled. The last level is the largest; each level above it may hold a
 // `level_multiplier`th of the one below, up to the first whose target is at most
 // `level0_bytes`: that is the base level, where merges of level 0 go. Levels between 0 and the
@@ -18,6 +29,7 @@
 #include <cstdint>
 #include <optional>
 #include <set>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -87,7 +99,8 @@ class CompactionPicker {
   explicit CompactionPicker(const CompactionShape& shape);
 
   LevelTargets Targets(const Version& version) const;
-  // Size over target, of level 0 runs over trigger; 1 is full. Busy tables do not count.
+  // Size over target, of level 0 runs over trigger if that is more; 1 is full. Busy tables do not
+  // count.
   std::array<double, kLevels> Scores(const Version& version, const BusyTables& busy) const;
   // Bytes that stand above the targets and so have to be moved down.
   uint64_t DebtBytes(const Version& version) const;
@@ -106,8 +119,17 @@ class CompactionPicker {
   // move.
   void Finish(const Version& version, CompactionJob& job) const;
 
+  // Tables of the base level at whose ends a flush ends tables as well: each about a table's size
+  // behind the one before. They depend on that level alone, so that runs are cut alike.
+  std::vector<TableRef> SplitsForFlush(const Version& version) const;
+
  private:
   std::optional<CompactionJob> PickLevel0(const Version& version, const BusyTables& busy) const;
+  // Out of `inputs`, which are a part of level 0. Nullopt when a table below is busy or damaged;
+  // `damage` says that it was the latter.
+  std::optional<CompactionJob> JobForPart(const Version& version,
+                                          std::vector<CompactionInput> inputs,
+                                          const BusyTables& busy, bool& damage) const;
   // Runs of level 0 merged into one, where the way down is blocked by damage.
   std::optional<CompactionJob> MergeRuns(const Version& version, const BusyTables& busy) const;
   std::optional<CompactionJob> PickLevel(const Version& version, int level,
@@ -119,6 +141,11 @@ class CompactionPicker {
 
   const CompactionShape shape_;
 };
+
+// The run that tables just flushed belong to: the newest one of level 0 if they share no key with
+// it, else `fresh`, a number above all others. Whatever compaction does to that run meanwhile,
+// nothing newer comes into it.
+uint64_t RunForFlush(const Version& version, std::span<const TableFacts> tables, uint64_t fresh);
 
 // The whole change that a trivial move makes.
 VersionEdit MoveEdit(const CompactionJob& job);

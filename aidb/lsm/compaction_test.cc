@@ -265,7 +265,9 @@ TEST(Compaction, GivesSequenceZeroOnlyBelowEverySnapshotAndOnlyAtTheBottom) {
 
 // Two runs in level 0 over a table in level 1.
 std::unique_ptr<TestStore> ThreeTables() {
-  auto store = std::make_unique<TestStore>(Small());
+  TestStore::Options options = Small();
+  options.splits_flushes = false;
+  auto store = std::make_unique<TestStore>(options);
   for (int run = 0; run < 3; ++run) {
     for (uint64_t i = 0; i < 30; ++i)
       store->Write(NumberedKey(i * 3 + static_cast<uint64_t>(run)), "value" + std::to_string(i));

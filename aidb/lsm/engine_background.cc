@@ -108,13 +108,17 @@ Status Engine::FlushOldest() {
   KeepRule rule = KeepRule::ForFlush(core_->snapshots.Collect([this] { return core_->NowMs(); }),
                                      range_deletes);
   const auto entries = oldest.table->NewCursor();
-  AIDB_ASSIGN_OR_RETURN(const WrittenTables written,
-                        WriteTables(*entries, rule, TargetFor(0, run)));
+  const std::vector<TableRef> splits = picker_.SplitsForFlush(*state->version);
+  TableTarget target = TargetFor(0, run);
+  target.grandparents = splits;
+  target.aligned_bytes = 0;
+  AIDB_ASSIGN_OR_RETURN(const WrittenTables written, WriteTables(*entries, rule, target));
+  const uint64_t joined = RunForFlush(*CurrentState()->version, written.tables, run);
   VersionEdit edit;
   edit.log_floor = next_log;
   edit.last_sequence = oldest.table->highest_sequence();
   for (const TableFacts& facts : written.tables) {
-    edit.added.push_back({.level = 0, .run = run, .facts = facts});
+    edit.added.push_back({.level = 0, .run = joined, .facts = facts});
   }
   if (AIDB_CANARY_HIT(kLogDeletedEarly)) RemoveOldLogs(next_log);
   AIDB_RETURN_IF_ERROR(InstallEdit(edit, oldest.table.get()));

@@ -159,7 +159,13 @@ TEST_F(EngineTroubleTest, FlushesGoOnBesideALongCompaction) {
   files_.WaitUntilHeld();  // All the runs so far are inputs.
   const std::string value(20'000, 'v');
   Status status;
-  for (uint64_t i = 0; i < 200 && status.ok(); ++i) status = Put(Key(i), value);
+  for (uint64_t i = 0; i < 200 && status.ok(); ++i) {
+    kv::WriteBatch batch;  // Runs that share keys: else they would be one.
+    batch.Put("first", std::to_string(i));
+    batch.Put(Key(i), value);
+    batch.Put("last", std::to_string(i));
+    status = engine_->Write(std::move(batch), {}).status();
+  }
   EXPECT_EQ(Level0Runs(), held + limit);
   EXPECT_FAILS(status, StatusCode::kResourceExhausted,
                "level 0 has " + std::to_string(limit) + " runs");

@@ -217,7 +217,7 @@ class Writer {
     }
     if (!builder_) return false;
     const uint64_t bytes = builder_->size_bytes();
-    return bytes >= target_.table_bytes || (crossed && bytes >= target_.table_bytes / 2) ||
+    return bytes >= target_.table_bytes || (crossed && bytes >= target_.aligned_bytes) ||
            overlapped_ > kGrandparentTablesMax * target_.table_bytes;
   }
 

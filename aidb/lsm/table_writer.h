@@ -118,8 +118,9 @@ struct TableTarget {
   TableOptions table;        // With the level and run of birth.
   uint64_t table_bytes = 0;  // A table ends at the next key once it has so many.
   // Tables one level below, in key order: a table also ends before it overlaps too many of
-  // them, and, once half full, where one of them ends.
+  // them, and, once it has aligned_bytes, where one of them ends.
   std::span<const TableRef> grandparents;
+  uint64_t aligned_bytes = table_bytes / 2;
   // Set by another thread to give up. May be null.
   const std::atomic<bool>* stop = nullptr;
 };

@@ -25,6 +25,7 @@ class TestStore {
   struct Options {
     CompactionShape shape;
     TableOptions table;
+    bool splits_flushes = true;  // Where tables of the base level end.
   };
   struct Key {
     std::string key;
@@ -81,10 +82,13 @@ class TestStore {
                        .grandparents = {},
                        .stop = nullptr};
     target.table.run = numbers_.Take();
+    const std::vector<TableRef> splits = picker_.SplitsForFlush(*version_);
+    if (options_.splits_flushes) target.grandparents = splits;
+    target.aligned_bytes = 0;
     AIDB_ASSIGN_OR_RETURN(WrittenTables written, WriteTables(cursor, rule, target));
     VersionEdit edit;
-    for (TableFacts& facts : written.tables)
-      edit.added.push_back({0, target.table.run, std::move(facts)});
+    const uint64_t run = RunForFlush(*version_, written.tables, target.table.run);
+    for (TableFacts& facts : written.tables) edit.added.push_back({0, run, std::move(facts)});
     AIDB_RETURN_IF_ERROR(Install(edit));
     memtable_.clear();
     ranges_.clear();
