@@ -1,7 +1,6 @@
 #include "aidb/lsm/compaction_picker.h"
 
 #include <algorithm>
-#include <functional>
 #include <ranges>
 #include <string_view>
 #include <utility>
@@ -73,9 +72,10 @@ Parts PartsOf(std::span<const Run> runs) {
   std::vector<CompactionInput> inputs;
   for (const Run& run : runs)
     for (const TableRef& table : run.tables()) inputs.push_back({0, run.number(), table});
-  std::ranges::stable_sort(inputs, {}, [](const CompactionInput& input) -> std::string_view {
+  const auto first_key = [](const CompactionInput& input) -> std::string_view {
     return input.table->facts().first_key;
-  });
+  };
+  std::ranges::sort(inputs, {}, first_key);
   Parts parts;
   std::string_view last;
   for (CompactionInput& input : inputs) {
@@ -88,7 +88,9 @@ Parts PartsOf(std::span<const Run> runs) {
     parts.back().push_back(std::move(input));
   }
   for (std::vector<CompactionInput>& part : parts) {
-    std::ranges::stable_sort(part, std::greater<>(), &CompactionInput::run);
+    std::ranges::sort(part, [&](const CompactionInput& a, const CompactionInput& b) {
+      return a.run != b.run ? a.run > b.run : first_key(a) < first_key(b);
+    });
   }
   return parts;
 }
