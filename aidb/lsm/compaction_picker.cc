@@ -44,6 +44,14 @@ std::pair<std::string_view, std::string_view> Span(std::span<const CompactionInp
   return {first, last};
 }
 
+// Where in its output level a job may put keys: what is moved stays as it is.
+std::vector<std::pair<std::string_view, std::string_view>> SpansOf(const CompactionJob& job) {
+  if (!job.trivial_move) return {Span(job.inputs)};
+  std::vector<std::pair<std::string_view, std::string_view>> spans;
+  for (const CompactionInput& input : job.inputs) spans.push_back(Span({&input, 1}));
+  return spans;
+}
+
 bool ShareNoKey(std::vector<CompactionInput> inputs) {
   std::ranges::sort(inputs, {}, [](const CompactionInput& input) -> std::string_view {
     return input.table->facts().first_key;
@@ -119,6 +127,36 @@ uint64_t CompactionJob::InputBytes() const {
   uint64_t bytes = 0;
   for (const CompactionInput& input : inputs) bytes += input.table->size_bytes();
   return bytes;
+}
+
+bool BusyTables::CanRun(const CompactionJob& job) const {
+  for (const CompactionInput& input : job.inputs) {
+    if (numbers_.contains(input.table->number())) return false;
+  }
+  return std::ranges::none_of(SpansOf(job), [&](const auto& keys) {
+    return std::ranges::any_of(spans_, [&](const Span& span) {
+      return span.level == job.output_level && span.first <= keys.second && keys.first <= span.last;
+    });
+  });
+}
+
+void BusyTables::Begin(const CompactionJob& job) {
+  for (const CompactionInput& input : job.inputs) numbers_.insert(input.table->number());
+  const uint64_t owner = job.inputs.front().table->number();
+  for (const auto& [first, last] : SpansOf(job)) {
+    spans_.push_back({owner, job.output_level, std::string(first), std::string(last)});
+  }
+}
+
+void BusyTables::BeginAll(const BusyTables& others) {
+  numbers_.insert(others.numbers_.begin(), others.numbers_.end());
+  spans_.insert(spans_.end(), others.spans_.begin(), others.spans_.end());
+}
+
+void BusyTables::End(const CompactionJob& job) {
+  for (const CompactionInput& input : job.inputs) numbers_.erase(input.table->number());
+  const uint64_t owner = job.inputs.front().table->number();
+  std::erase_if(spans_, [&](const Span& span) { return span.owner == owner; });
 }
 
 CompactionPicker::CompactionPicker(const CompactionShape& shape) : shape_(shape) {
@@ -280,6 +318,7 @@ std::optional<CompactionJob> CompactionPicker::JobForPart(const Version& version
   // Data of level 0 may not pass tables of levels between, left from a time when the base was
   // higher; the base level is the shallowest that has any, so there are none.
   Finish(version, job);
+  if (!busy.CanRun(job)) return std::nullopt;
   return job;
 }
 
@@ -312,6 +351,7 @@ std::optional<CompactionJob> CompactionPicker::MergeRuns(const Version& version,
     if (AnyBusy(run.tables(), busy)) return std::nullopt;
     AddRun(run, job);
   }
+  if (!busy.CanRun(job)) return std::nullopt;
   return job;
 }
 
@@ -379,6 +419,7 @@ std::optional<CompactionJob> CompactionPicker::JobFor(const Version& version, in
     job.inputs.push_back({level + 1, 0, below});
   }
   Finish(version, job);
+  if (!busy.CanRun(job)) return std::nullopt;
   return job;
 }
 

@@ -27,6 +27,7 @@
 
 #include <array>
 #include <cstdint>
+#include <initializer_list>
 #include <optional>
 #include <set>
 #include <span>
@@ -89,8 +90,40 @@ struct CompactionJob {
   uint64_t InputBytes() const;
 };
 
-// Numbers of tables that running jobs use.
-using BusyTables = std::set<uint64_t>;
+// What running jobs have: their inputs, and the keys between these in the level they write to.
+//
+//   level 0     [a··c]        [x··z]     one job of both, which may write one table a···z
+//   level 4                              b, flushed meanwhile, must not come there in between
+//
+// A job chosen with CanRun finds nothing but its inputs in the span it writes to, and whatever
+// else comes into that level until it ends stays outside of the span. So its edit always applies.
+//
+// Thread safety: none.
+class BusyTables {
+ public:
+  BusyTables() = default;
+  BusyTables(std::initializer_list<uint64_t> numbers) : numbers_(numbers) {}
+
+  bool contains(uint64_t number) const { return numbers_.contains(number); }
+  // Whether `job` shares neither an input with a running one nor keys of the level that both
+  // write to.
+  bool CanRun(const CompactionJob& job) const;
+  void Begin(const CompactionJob& job);
+  // As if those jobs ran as well; for a copy that lives for one choice.
+  void BeginAll(const BusyTables& others);
+  void End(const CompactionJob& job);
+
+ private:
+  struct Span {
+    uint64_t owner = 0;  // The first input of the job, which no other has.
+    int level = 0;
+    std::string first;
+    std::string last;
+  };
+
+  std::set<uint64_t> numbers_;
+  std::vector<Span> spans_;
+};
 using CompactionPointers = std::array<std::string, kLevels>;
 
 // Thread safety: immutable; any thread may call any method.

@@ -20,6 +20,7 @@
 #include <array>
 #include <atomic>
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -266,6 +267,9 @@ class Engine final : public kv::Store,
   void FlushMain();
   void CompactMain();
   Status FlushOldest() AIDB_EXCLUDES(work_mu_);
+  // What the background leaves alone: what running jobs have, and what compactions by hand wait
+  // for, which would wait for ever if something else always came first.
+  BusyTables BusyOrAwaited() const AIDB_REQUIRES(work_mu_);
   // A job that was chosen while no other had its tables: BeginJob under the same lock, then RunJob.
   void BeginJob(const CompactionJob& job) AIDB_REQUIRES(work_mu_);
   CompactionOutcome RunJob(const CompactionJob& job, const Version& version)
@@ -351,6 +355,7 @@ class Engine final : public kv::Store,
   CondVar progress_cv_;  // A job has ended, well or badly.
   uint64_t jobs_running_ AIDB_GUARDED_BY(work_mu_) = 0;
   BusyTables busy_tables_ AIDB_GUARDED_BY(work_mu_);
+  std::map<const RangeCompaction*, BusyTables> awaited_ AIDB_GUARDED_BY(work_mu_);
   CompactionPointers pointers_ AIDB_GUARDED_BY(work_mu_);
   FailingTables failing_tables_ AIDB_GUARDED_BY(work_mu_);
   // Passing: the last job of the kind failed and is tried again.

@@ -151,7 +151,7 @@ void Engine::CompactMain() {
       while (!Stopping()) {
         version = CurrentState()->version;
         failing_tables_.TryAgain(env_.clock.Now());
-        if (failure_.ok()) job = picker_.Pick(*version, pointers_, busy_tables_);
+        if (failure_.ok()) job = picker_.Pick(*version, pointers_, BusyOrAwaited());
         if (job) break;
         version.reset();  // Else what it alone holds would stay on the disk while this waits.
         work_cv_.Wait(work_mu_);
@@ -169,8 +169,14 @@ void Engine::CompactMain() {
   }
 }
 
+BusyTables Engine::BusyOrAwaited() const {
+  BusyTables taken = busy_tables_;
+  for (const auto& [compaction, wanted] : awaited_) taken.BeginAll(wanted);
+  return taken;
+}
+
 void Engine::BeginJob(const CompactionJob& job) {
-  for (const CompactionInput& input : job.inputs) busy_tables_.insert(input.table->number());
+  busy_tables_.Begin(job);
   ++jobs_running_;
   work_cv_.NotifyAll();  // Level 0 may have room for a flush now.
 }
@@ -178,7 +184,7 @@ void Engine::BeginJob(const CompactionJob& job) {
 CompactionOutcome Engine::RunJob(const CompactionJob& job, const Version& version) {
   CompactionOutcome outcome = Merge(job, version);
   MutexLock lock(work_mu_);
-  for (const CompactionInput& input : job.inputs) busy_tables_.erase(input.table->number());
+  busy_tables_.End(job);
   --jobs_running_;
   if (outcome.status.ok()) pointers_[static_cast<size_t>(job.level)] = job.pointer;
   NoteInputs(job, outcome);
@@ -215,7 +221,12 @@ Result<bool> Engine::RunNextOf(RangeCompaction& compaction) {
       if (step.done()) return false;
       if (step.job) break;
       version.reset();
+      awaited_[&compaction].Begin(*step.wait_for);
+      step = {};
       progress_cv_.Wait(work_mu_);
+      awaited_.erase(&compaction);
+      work_cv_
+          .NotifyAll();  // If what was awaited is not needed any more, the background may go on.
     }
     BeginJob(*step.job);
   }
@@ -316,7 +327,12 @@ Status Engine::InstallEdit(const VersionEdit& change, const Memtable* flushed) {
   VersionEdit edit = change;
   edit.clock_ms_max = ClockToKeep();
   const std::shared_ptr<const Version> before = CurrentState()->version;
-  AIDB_ASSIGN_OR_RETURN(const std::shared_ptr<const Version> after, before->Apply(edit));
+  auto applied = before->Apply(edit);
+  if (!applied.ok()) {
+    KeepOrRemoveAdded(edit);
+    return std::move(applied).status();
+  }
+  const std::shared_ptr<const Version> after = *std::move(applied);
   if (Status status = manifest_->Append(edit); !status.ok()) {
     KeepOrRemoveAdded(edit);
     status = std::move(status).Annotate("record a change of tables");

@@ -93,6 +93,43 @@ TEST_F(EngineTest, CompactSaysWhyItFailsAndSucceedsLater) {
   EXPECT_EQ(Get(Key(77)), std::string(100, 'v'));
 }
 
+// Keys of b are flushed between those of a and c while a job of these two runs.
+TEST_F(EngineTest, CompactAndTheBackgroundDoNotWriteBetweenEachOthersKeys) {
+  options_.background_threads = 2;
+  ASSERT_OK(Open());
+  const auto flush = [&](const std::string& key) {
+    ASSERT_OK(Put(key, key));
+    ASSERT_OK(engine_->Flush());
+  };
+  for (const char* key : {"a", "c"}) {
+    flush(key);
+    ASSERT_OK(engine_->Compact({.lower = key}));
+  }
+  ASSERT_EQ(engine_->Stats().levels[1].tables, 2u);
+  const auto names = world_.env().files.List(directory_.Join("store"));
+  ASSERT_OK(names);
+  for (const std::string& name : *names) {
+    if (name.ends_with(".sst")) files_.HoldMatching(io::CallKind::kRead, name);
+  }
+  flush("a");
+  flush("c");
+  Status compacted;
+  const auto compactor =
+      world_.env().executor.Start("compactor", [&] { compacted = engine_->Compact({}); });
+  files_.WaitUntilHeld();
+  const uint64_t before = engine_->Stats().compactions;
+  flush("b");
+  for (int i = 0; i < 3; ++i) flush("d");  // Two runs that no job has: level 0 is full.
+  while (engine_->Stats().compactions == before) {
+    world_.env().clock.SleepFor(std::chrono::milliseconds(1));
+  }
+  files_.Release();
+  compactor->Join();
+  EXPECT_OK(compacted);
+  ASSERT_OK(engine_->WaitForCompaction());
+  for (const char* key : {"a", "b", "c", "d"}) EXPECT_EQ(Get(key), key);
+}
+
 // A store that fills its disk but for a few tables can still be compacted, which frees the space.
 TEST(EngineCompact, NeedsNoSecondCopyOfTheStore) {
   constexpr uint64_t kDiskBytes = uint64_t{1} << 30;

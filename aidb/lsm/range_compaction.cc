@@ -138,11 +138,8 @@ Result<RangeCompaction::Step> RangeCompaction::RewriteStep(const TableRef& table
 }
 
 Result<RangeCompaction::Step> RangeCompaction::StepFor(CompactionJob job, const BusyTables& busy) {
-  const auto is_busy = [&](const CompactionInput& input) {
-    return busy.contains(input.table->number());
-  };
   // A running job may take the damaged table, or find that it is.
-  if (std::ranges::any_of(job.inputs, is_busy)) return Step{.wait = true};
+  if (!busy.CanRun(job)) return Step{.wait_for = std::move(job)};
   for (const CompactionInput& input : job.inputs) {
     if (input.table->damaged()) return DamageInTheWay(input.table->facts());
   }

@@ -36,10 +36,11 @@ class RangeCompaction {
 
   struct Step {
     std::optional<CompactionJob> job{};
-    bool wait = false;  // Another job has tables that the next one needs: ask again behind it.
+    // The next job, while another has tables or keys that it needs: ask again behind that one.
+    std::optional<CompactionJob> wait_for{};
 
     // There is nothing left to do.
-    bool done() const { return !job && !wait; }
+    bool done() const { return !job && !wait_for; }
   };
   // kCorruption when a damaged table stands in the way.
   Result<Step> Next(const Version& version, const BusyTables& busy);

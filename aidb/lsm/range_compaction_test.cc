@@ -250,13 +250,152 @@ TEST(RangeCompaction, WaitsForTablesThatARunningJobHas) {
     RangeCompaction compaction(picker, {}, Sequence{9});
     const auto step = compaction.Next(*version, {busy});
     ASSERT_OK(step);
-    EXPECT_TRUE(step->wait);
+    EXPECT_TRUE(step->wait_for);
     EXPECT_FALSE(step->done());
     const auto free = compaction.Next(*version, {});
     ASSERT_OK(free);
     ASSERT_TRUE(free->job);
     EXPECT_EQ(free->job->inputs.size(), 2u);
   }
+}
+
+// Tenants a and c in one run and below; b between them, with nothing below.
+TEST(RangeCompaction, NoJobWritesBetweenTheKeysOfAnother) {
+  const CompactionPicker picker(SmallTables().shape);
+  std::vector<AddedTable> tables = {TableOf(6, 1, "a", "a9"), TableOf(6, 2, "c", "c9"),
+                                    TableOf(0, 3, "a", "a9"), TableOf(0, 4, "c", "c9")};
+  tables[3].run = 3;
+  RangeCompaction compaction(picker, {}, Sequence{4});
+  const auto first = compaction.Next(*Sketch(tables), {});
+  ASSERT_OK(first);
+  ASSERT_TRUE(first->job && !first->job->trivial_move);
+  // Level 0 becomes full meanwhile.
+  for (uint64_t number = 5; number < 9; ++number) tables.push_back(TableOf(0, number, "b", "b9"));
+  tables.push_back(TableOf(0, 9, "b", "b9"));
+  BusyTables busy;
+  busy.Begin(*first->job);
+  EXPECT_FALSE(picker.Pick(*Sketch(tables), {}, busy));
+  busy.End(*first->job);
+  const auto between = picker.Pick(*Sketch(tables), {}, {3, 4});
+  ASSERT_TRUE(between);
+  EXPECT_EQ(between->inputs.size(), 5u);
+  // The other way round: b goes first.
+  busy.Begin(*between);
+  const auto second = compaction.Next(*Sketch(tables), busy);
+  ASSERT_OK(second);
+  EXPECT_TRUE(second->wait_for);
+  busy.End(*between);
+  EXPECT_TRUE(compaction.Next(*Sketch(tables), busy)->job);
+}
+
+// What a job of these inputs may give at worst: one table of all that they span.
+VersionEdit WidestEdit(const CompactionJob& job, uint64_t number) {
+  if (job.trivial_move) return MoveEdit(job);
+  VersionEdit edit;
+  AddedTable merged{
+      .level = job.output_level, .run = job.output_run, .facts = job.inputs.front().table->facts()};
+  merged.facts.number = number;
+  for (const CompactionInput& input : job.inputs) {
+    const TableFacts& facts = input.table->facts();
+    edit.removed.push_back({input.level, facts.number});
+    merged.facts.first_key = std::min(merged.facts.first_key, facts.first_key);
+    merged.facts.last_key = std::max(merged.facts.last_key, facts.last_key);
+    merged.facts.lowest = std::min(merged.facts.lowest, facts.lowest);
+    merged.facts.highest = std::max(merged.facts.highest, facts.highest);
+  }
+  edit.added = {merged};
+  return edit;
+}
+
+// A store of which only the shape exists, where jobs of all kinds run at once.
+class ManyJobs {
+ public:
+  explicit ManyJobs(uint64_t seed) : rng_(seed) {}
+
+  int done() const { return done_; }
+  // False when an edit does not apply.
+  bool Step() {
+    switch (rng_.Below(6)) {
+      case 0:
+        return Flush();
+      case 1:
+      case 2:
+        if (auto job = picker_.Pick(*version_, {}, busy_)) Begin(*std::move(job));
+        return true;
+      case 3:
+        BeginByHand();
+        return true;
+      case 4:
+        return Avoid();
+      default:
+        return jobs_.empty() || End(rng_.Below(jobs_.size()));
+    }
+  }
+
+ private:
+  void Begin(CompactionJob job) {
+    busy_.Begin(job);
+    jobs_.push_back(std::move(job));
+  }
+  void BeginByHand() {
+    const uint64_t low = rng_.Below(300);
+    RangeCompaction compaction(picker_, {.lower = KeyOf(low), .upper = KeyOf(low + 200)},
+                               Sequence{next_ - rng_.Below(8)});
+    auto step = compaction.Next(*version_, busy_);
+    if (step.ok() && step->job) Begin(*std::move(step->job));
+  }
+  bool Avoid() {
+    for (int level = 0; level < kLevels; ++level) {
+      for (const Run& run : version_->runs(level)) {
+        for (const TableRef& table : run.tables()) table->SetAvoided(rng_.OneIn(30));
+      }
+    }
+    return true;
+  }
+  bool Flush() {
+    std::vector<TableFacts> tables;
+    for (uint64_t at = rng_.Below(400); at < 400 && tables.size() < 4; at += 1 + rng_.Below(100)) {
+      const uint64_t end = at + rng_.Below(30);
+      tables.push_back(TableOf(0, next_++, KeyOf(at), KeyOf(end)).facts);
+      at = end;
+    }
+    if (tables.empty()) return true;
+    const uint64_t run = RunForFlush(*version_, tables, next_++);
+    VersionEdit edit;
+    for (const TableFacts& facts : tables) edit.added.push_back({0, run, facts});
+    return Apply(edit);
+  }
+  bool End(size_t index) {
+    const CompactionJob job = jobs_[index];
+    jobs_.erase(jobs_.begin() + static_cast<ptrdiff_t>(index));
+    busy_.End(job);
+    ++done_;
+    return Apply(WidestEdit(job, next_++));
+  }
+  bool Apply(const VersionEdit& edit) {
+    auto after = version_->Apply(edit);
+    EXPECT_OK(after);
+    if (after.ok()) version_ = *std::move(after);
+    return after.ok();
+  }
+
+  Rng rng_;
+  const CompactionPicker picker_{SmallTables().shape};
+  std::shared_ptr<const Version> version_ = Version::Empty({});
+  uint64_t next_ = 10;
+  BusyTables busy_;
+  std::vector<CompactionJob> jobs_;
+  int done_ = 0;
+};
+
+TEST(RangeCompaction, EveryJobsEditAppliesWhateverRunsBesideIt) {
+  int done = 0;
+  for (uint64_t seed = 1; seed <= 200; ++seed) {
+    ManyJobs jobs(seed);
+    for (int step = 0; step < 300; ++step) ASSERT_TRUE(jobs.Step()) << "seed " << seed;
+    done += jobs.done();
+  }
+  EXPECT_GT(done, 2000);
 }
 
 TEST(RangeCompaction, SaysWhichDamagedTableIsInTheWay) {
