@@ -189,9 +189,9 @@ Parsed Refuse(ParseKind kind, const char* reason) {
   return parsed;
 }
 
-bool IsNewer(const Fragment& fragment) {
-  return fragment.flags != 0 || fragment.type == FragmentType::kNone ||
-         fragment.type > FragmentType::kBatch;
+bool IsNewer(const Fragment& fragment, RecordForm form) {
+  const FragmentType last = form == RecordForm::kBatch ? FragmentType::kBatch : FragmentType::kMark;
+  return fragment.flags != 0 || fragment.type == FragmentType::kNone || fragment.type > last;
 }
 
 Parsed ParseControl(const Fragment& fragment, uint64_t offset, const FileIdentity& file,
@@ -235,7 +235,7 @@ struct Joined {
 // Gathers the fragments behind a FIRST, which ends at bytes[at], into `scratch`.
 Joined Join(std::string_view bytes, bool more_follows, uint64_t offset, uint64_t at,
             const FileIdentity& file, std::string_view first_payload, uint64_t total_max,
-            std::string& scratch) {
+            RecordForm form, std::string& scratch) {
   scratch.assign(first_payload);
   for (;;) {
     // Only the last fragment of a record may end before its block does.
@@ -247,7 +247,8 @@ Joined Join(std::string_view bytes, bool more_follows, uint64_t offset, uint64_t
     if (next.kind == ParseKind::kNeedMore) return {ParseKind::kNeedMore, "", 0};
     if (next.kind != ParseKind::kRecord)
       return {ParseKind::kUnfinished, "a record whose later fragments are missing or bad", 0};
-    if (IsNewer(next.fragment)) return {ParseKind::kNewer, "a fragment of a newer version", 0};
+    if (IsNewer(next.fragment, form))
+      return {ParseKind::kNewer, "a fragment of a newer version", 0};
     const FragmentType type = next.fragment.type;
     if (type != FragmentType::kMiddle && type != FragmentType::kLast)
       return {ParseKind::kUnfinished, "a record that another one interrupts", 0};
@@ -373,7 +374,8 @@ Parsed LogFraming::Parse(std::string_view bytes, bool more_follows, uint64_t off
   uint64_t at = padding;
   const Read first = ReadFragment(bytes.substr(at), more_follows, offset + at, file);
   if (first.kind != ParseKind::kRecord) return Refuse(first.kind, first.reason);
-  if (IsNewer(first.fragment)) return Refuse(ParseKind::kNewer, "a fragment of a newer version");
+  if (IsNewer(first.fragment, form_))
+    return Refuse(ParseKind::kNewer, "a fragment of a newer version");
   at += first.fragment.size;
 
   Parsed parsed;
@@ -386,7 +388,7 @@ Parsed LogFraming::Parse(std::string_view bytes, bool more_follows, uint64_t off
       break;
     case FragmentType::kFirst: {
       const Joined joined = Join(bytes, more_follows, offset, at, file, first.fragment.payload,
-                                 kLogBatchHeaderBytes + payload_bytes_max_, scratch);
+                                 kLogBatchHeaderBytes + payload_bytes_max_, form_, scratch);
       if (joined.kind != ParseKind::kRecord) return Refuse(joined.kind, joined.reason);
       parsed = ParseJoined(scratch);
       at = joined.end;

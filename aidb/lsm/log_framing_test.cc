@@ -128,6 +128,19 @@ TEST(LogFraming, ReadsBackWhatItWrote) {
   EXPECT_EQ(log.ParseAt(log.bytes().size()).kind, ParseKind::kFill);
 }
 
+TEST(LogFraming, RefusesWhatAHigherVersionThanItsOwnMayWrite) {
+  TestLog log(RecordForm::kBatch);
+  const uint64_t open = log.AddControl(ControlKind::kOpen);
+  const uint64_t record = log.Add("operations");
+  const LogFraming old(kLogRecordBytesMax, RecordForm::kFull);
+  std::string scratch;
+  for (const uint64_t at : {open, record}) {
+    EXPECT_EQ(log.ParseAt(at).kind, at == open ? ParseKind::kControl : ParseKind::kRecord);
+    const std::string_view rest = std::string_view(log.bytes()).substr(at);
+    EXPECT_EQ(old.Parse(rest, false, at, kFile, scratch).kind, ParseKind::kNewer) << at;
+  }
+}
+
 class LogFramingForms : public ::testing::TestWithParam<RecordForm> {};
 
 TEST_P(LogFramingForms, TakesFramedSizeBytesAtEveryPlaceAndLength) {

@@ -509,7 +509,7 @@ TEST(ReadManifest, RefusesAManifestOfAnotherStore) {
 TEST(ReadManifest, RefusesWhatANewerVersionWroteAndLeavesItAlone) {
   Store store;
   std::string content = store.files.Content(store.path());
-  const LogFraming framing;
+  const LogFraming framing(kManifestRecordBytesMax, RecordForm::kFull);
   const std::string payload("\xC7\x01\x01x", 4);  // Field 99, required.
   const uint64_t offset = content.size();
   content.resize(offset + framing.FramedSize({payload, 1}, journal::RecordId{2}, offset));
@@ -522,6 +522,19 @@ TEST(ReadManifest, RefusesWhatANewerVersionWroteAndLeavesItAlone) {
   EXPECT_EQ(store.files.Content(store.path()), content);
 }
 
+TEST(ReadManifest, TakesNoRecordOfLogVersion2) {
+  Store store;
+  std::string content = store.files.Content(store.path());
+  const LogFraming framing;
+  const std::string payload = Adds(7).Encode();
+  const uint64_t offset = content.size();
+  content.resize(offset + framing.FramedSize({payload, 1}, journal::RecordId{2}, offset));
+  framing.Encode({{kUuid.bytes, 1}, offset, journal::RecordId{2}, 0}, {payload, 1},
+                 std::as_writable_bytes(std::span(content)).subspan(offset));
+  store.files.SetContent(store.path(), content);
+  EXPECT_EQ(ReadManifest(store.files, "d").status().code(), StatusCode::kInvalidArgument);
+}
+
 TEST(ReadManifest, NoticesAMissingEdit) {
   Store store;
   const size_t begin = store.files.Content(store.path()).size();
@@ -529,7 +542,7 @@ TEST(ReadManifest, NoticesAMissingEdit) {
   store.AppendTable();
   // The second edit alone, correctly framed at the place of the first.
   std::string content = store.files.Content(store.path()).substr(0, begin);
-  const LogFraming framing;
+  const LogFraming framing(kManifestRecordBytesMax, RecordForm::kFull);
   const std::string payload = Adds(7).Encode();
   content.resize(begin + framing.FramedSize({payload, 1}, journal::RecordId{3}, begin));
   framing.Encode({{kUuid.bytes, 1}, begin, journal::RecordId{3}, 0}, {payload, 1},
