@@ -103,6 +103,13 @@ Parts PartsOf(std::span<const Run> runs) {
   return parts;
 }
 
+// What is merged down must be older than all that stays: the runs behind the last damaged one.
+std::span<const Run> BehindDamage(std::span<const Run> runs) {
+  size_t first = runs.size();
+  while (first > 0 && !AnyDamaged(runs[first - 1].tables())) --first;
+  return runs.subspan(first);
+}
+
 size_t RunCount(std::span<const CompactionInput> part) {
   std::set<uint64_t> runs;
   for (const CompactionInput& input : part) {
@@ -198,12 +205,8 @@ std::array<double, kLevels> CompactionPicker::Scores(const Version& version,
   const LevelTargets targets = Targets(version);
   std::array<double, kLevels> scores{};
   uint64_t free_runs = 0;
-  uint64_t free_bytes = 0;
-  for (const Run& run : version.runs(0)) {
-    free_runs += AnyBusy(run.tables(), busy) ? 0 : 1;
-    for (const TableRef& table : run.tables())
-      if (!busy.contains(table->number())) free_bytes += table->size_bytes();
-  }
+  for (const Run& run : version.runs(0)) free_runs += AnyBusy(run.tables(), busy) ? 0 : 1;
+  const uint64_t free_bytes = MovableBytes(version, busy);
   scores[0] = std::max(static_cast<double>(free_runs) / shape_.level0_trigger,
                        static_cast<double>(free_bytes) / static_cast<double>(shape_.level0_bytes));
   for (int level = targets.base_level; level < kLast; ++level) {
@@ -221,10 +224,10 @@ std::array<double, kLevels> CompactionPicker::Scores(const Version& version,
 uint64_t CompactionPicker::DebtBytes(const Version& version) const {
   const LevelTargets targets = Targets(version);
   uint64_t debt = 0;
-  const uint64_t level0_bytes = version.LevelBytes(0);
-  if (version.runs(0).size() >= static_cast<size_t>(shape_.level0_trigger) ||
-      level0_bytes >= shape_.level0_bytes) {
-    debt += level0_bytes;
+  if (version.runs(0).size() >= static_cast<size_t>(shape_.level0_trigger)) {
+    debt = version.LevelBytes(0);
+  } else if (const uint64_t movable = MovableBytes(version, {}); movable >= shape_.level0_bytes) {
+    debt = movable;
   }
   for (int level = 1; level < kLast; ++level) {
     const uint64_t bytes = version.LevelBytes(level);
@@ -240,6 +243,19 @@ uint64_t CompactionPicker::MovableRuns(const Version& version, const BusyTables&
     if (!AnyBusy(run.tables(), busy)) ++count;
   }
   return count;
+}
+
+uint64_t CompactionPicker::MovableBytes(const Version& version, const BusyTables& busy) const {
+  const int base_level = Targets(version).base_level;
+  uint64_t bytes = 0;
+  for (const std::vector<CompactionInput>& part : PartsOf(BehindDamage(version.runs(0)))) {
+    const auto [low, high] = Span(part);
+    if (AnyDamaged(version.Overlapping(base_level, low, high))) continue;
+    for (const CompactionInput& input : part) {
+      if (!busy.contains(input.table->number())) bytes += input.table->size_bytes();
+    }
+  }
+  return bytes;
 }
 
 std::optional<CompactionJob> CompactionPicker::Pick(const Version& version,
@@ -263,18 +279,13 @@ std::optional<CompactionJob> CompactionPicker::Pick(const Version& version,
 
 std::optional<CompactionJob> CompactionPicker::PickLevel0(const Version& version,
                                                           const BusyTables& busy) const {
-  const std::span<const Run> runs = version.runs(0);
-  // What is merged down must be older than all that stays: the runs behind the last damaged one.
-  size_t first = runs.size();
-  while (first > 0 && runs.size() - first < kLevel0JobRunsMax &&
-         !AnyDamaged(runs[first - 1].tables())) {
-    --first;
-  }
-  if (first == runs.size()) return MergeRuns(version, busy);
+  std::span<const Run> runs = BehindDamage(version.runs(0));
+  if (runs.empty()) return MergeRuns(version, busy);
+  runs = runs.last(std::min(runs.size(), kLevel0JobRunsMax));
   std::optional<CompactionJob> moves;
   std::optional<CompactionJob> best;
   bool damage = false;
-  for (std::vector<CompactionInput>& part : PartsOf(runs.subspan(first))) {
+  for (std::vector<CompactionInput>& part : PartsOf(runs)) {
     std::optional<CompactionJob> job = JobForPart(version, std::move(part), busy, damage);
     if (!job) continue;
     if (job->trivial_move) {

@@ -48,6 +48,10 @@ inline constexpr size_t kLevel0JobRunsMax = 20;
 // moved where the rewrite can drop them.
 inline constexpr uint64_t kMoveDeletesPart = 8;
 
+// A flush ends a table at a split (SplitsForFlush) once it has this part of a table's size, 1/16:
+// a small one of scattered keys would else leave a file for every split.
+inline constexpr uint64_t kFlushTablesMinPart = 16;
+
 struct CompactionShape {
   int level0_trigger = 4;         // Runs.
   uint64_t level_base_bytes = 0;  // Target of level 1; 0 = derived from the last level up.
@@ -135,7 +139,8 @@ class CompactionPicker {
   // Size over target, of level 0 runs over trigger if that is more; 1 is full. Busy tables do not
   // count.
   std::array<double, kLevels> Scores(const Version& version, const BusyTables& busy) const;
-  // Bytes that stand above the targets and so have to be moved down.
+  // Bytes that stand above the targets and so have to be moved down. Level 0 is full by its bytes
+  // only with what damage does not hold back, as that does not get less by waiting.
   uint64_t DebtBytes(const Version& version) const;
 
   // Runs of level 0 in front of all damaged tables that no job uses: those that the next jobs
@@ -157,6 +162,8 @@ class CompactionPicker {
   std::vector<TableRef> SplitsForFlush(const Version& version) const;
 
  private:
+  // Of the tables of level 0 that no job uses and no damage holds back.
+  uint64_t MovableBytes(const Version& version, const BusyTables& busy) const;
   std::optional<CompactionJob> PickLevel0(const Version& version, const BusyTables& busy) const;
   // Out of `inputs`, which are a part of level 0. Nullopt when a table below is busy or damaged;
   // `damage` says that it was the latter.

@@ -174,6 +174,23 @@ TEST(CompactionPicker, LevelZeroIsFullByItsBytesToo) {
   EXPECT_EQ(CompactionPicker(Fixed()).DebtBytes(*shape.Make()), 4 * kMiB);
 }
 
+TEST(CompactionPicker, WhatDamageHoldsBackMakesLevelZeroNotFull) {
+  const CompactionPicker picker(Fixed());
+  Shape shape;
+  shape.Add(0, 10, "a", "c", 4 * kMiB).Add(0, 11, "g", "h", kMiB).tables.back().run = 10;
+  shape.Add(1, 5, "b", "d");
+  EXPECT_EQ(picker.DebtBytes(*shape.Make()), 5 * kMiB);
+  for (const uint64_t damaged : {uint64_t{5}, uint64_t{10}}) {
+    shape.damaged = {damaged};
+    EXPECT_EQ(picker.DebtBytes(*shape.Make()), 0u) << damaged;
+    EXPECT_LT(picker.Scores(*shape.Make(), {})[0], 1) << damaged;
+  }
+  // As runs they can be made fewer.
+  shape.damaged = {5};
+  shape.Add(0, 12, "a", "c").Add(0, 13, "a", "c");
+  EXPECT_EQ(picker.DebtBytes(*shape.Make()), 7 * kMiB);
+}
+
 TEST(CompactionPicker, EndsTablesOfAFlushWhereTablesOfTheBaseEnd) {
   Shape shape;
   shape.Add(1, 1, "a", "b", kMiB).Add(1, 2, "c", "d", kMiB / 2).Add(1, 3, "e", "f", kMiB / 2);

@@ -111,7 +111,7 @@ Status Engine::FlushOldest() {
   const std::vector<TableRef> splits = picker_.SplitsForFlush(*state->version);
   TableTarget target = TargetFor(0, run);
   target.grandparents = splits;
-  target.aligned_bytes = 0;
+  target.aligned_bytes = shape_.table_bytes / kFlushTablesMinPart;
   AIDB_ASSIGN_OR_RETURN(const WrittenTables written, WriteTables(*entries, rule, target));
   const uint64_t joined = RunForFlush(*CurrentState()->version, written.tables, run);
   VersionEdit edit;

@@ -53,6 +53,18 @@ TEST_F(EngineTest, CompactLeavesOneRunWithoutWhatIsDeleted) {
   EXPECT_EQ(CountFiles(FileKind::kTable), 0u);
 }
 
+TEST_F(EngineTest, ASmallFlushOfScatteredKeysIsOneTable) {
+  options_.compression = kv::Compression::kNone;
+  options_.level_base_bytes = uint64_t{4} << 20;
+  ASSERT_OK(Open());
+  for (uint64_t i = 0; i < 2000; ++i) ASSERT_OK(Put(Key(i), std::string(500, 'v')));
+  ASSERT_OK(engine_->Compact({}));
+  ASSERT_GT(engine_->Stats().levels[1].tables, 8u);
+  for (uint64_t i = 0; i < 2000; i += 200) ASSERT_OK(Put(Key(i), "small"));
+  ASSERT_OK(engine_->Flush());
+  EXPECT_EQ(engine_->Stats().levels[0].tables, 1u);
+}
+
 TEST_F(EngineTest, CloseEndsACompactionThatRuns) {
   options_.level0_trigger = 12;  // The background begins none: Close would wait for it.
   ASSERT_OK(Open());

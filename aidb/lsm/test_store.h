@@ -84,7 +84,7 @@ class TestStore {
     target.table.run = numbers_.Take();
     const std::vector<TableRef> splits = picker_.SplitsForFlush(*version_);
     if (options_.splits_flushes) target.grandparents = splits;
-    target.aligned_bytes = 0;
+    target.aligned_bytes = options_.shape.table_bytes / kFlushTablesMinPart;
     AIDB_ASSIGN_OR_RETURN(WrittenTables written, WriteTables(cursor, rule, target));
     VersionEdit edit;
     const uint64_t run = RunForFlush(*version_, written.tables, target.table.run);
