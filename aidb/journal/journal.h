@@ -14,9 +14,9 @@
 //
 // Appending takes no system call: Append reserves ids and bytes under a short lock, encodes into
 // the ring outside it, and Publish moves `published` over the unbroken prefix. A flusher writes
-// the ring to the file; whoever waits for durability first becomes the driver: it waits a moment for
-// those of the last group (sync_group.h), writes and syncs once what is published, and wakes all of
-// them.
+// the ring to the file; whoever waits for durability first becomes the driver: it waits a moment
+// for those of the last group (sync_group.h), writes and syncs once what is published, and wakes
+// all of them.
 //
 // After a failed write or sync the file is dead: it is never written or synced again. One
 // re-drive writes everything not yet durable to a new file, framed anew for its new place, and
