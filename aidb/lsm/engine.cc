@@ -230,8 +230,8 @@ Result<Sequence> Engine::WriteLocked(const kv::WriteBatch& batch, Instant deadli
   using journal::Journal;
   const bool safe = journal_->Publish(
       appended, options.sync ? Journal::Next::kWaitsDurable : Journal::Next::kGoesOn);
-  counters_.writes.fetch_add(1, std::memory_order_relaxed);
-  counters_.user_bytes.fetch_add(batch.size_bytes(), std::memory_order_relaxed);
+  counters_.writes.Increment();
+  counters_.user_bytes.Increment(batch.size_bytes());
   if (!safe) {
     return IoError("the write is visible, but would not survive the end of this process: " +
                    std::string(journal_->health().message()));

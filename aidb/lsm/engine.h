@@ -51,6 +51,7 @@
 #include "aidb/lsm/table_cache.h"
 #include "aidb/lsm/table_writer.h"
 #include "aidb/lsm/version.h"
+#include "aidb/metrics/counter.h"
 
 namespace aidb::lsm {
 
@@ -213,8 +214,14 @@ class Engine final : public kv::Store,
   Result<SharedView> TakeSharedView(const kv::Snapshot* snapshot) const;
   std::shared_ptr<const ReadState> CurrentState() const { return states_.Share(); }
   Sequence VisibleSequence() const;
-  Result<std::optional<Found>> Find(const ReadState& state, std::string_view key,
+  static Found FoundIn(TableReader::Found&& entry) {
+    return {entry.kind, entry.sequence, std::move(entry.value), entry.expires_at_ms};
+  }
+  static std::optional<Found> FindIn(const LoggedMemtable& memtable, const HashedKey& key,
+                                     Sequence at);
+  Result<std::optional<Found>> Find(const ReadState& state, const HashedKey& key,
                                     Sequence at) const;
+  void Count(const ReadCounters& counters) const;
   // `now_ms` is a view's, and is set when it is needed and was not.
   std::optional<kv::PinnedValue> ValueOf(std::optional<Found> found,
                                          std::optional<uint64_t>& now_ms) const;
@@ -231,6 +238,9 @@ class Engine final : public kv::Store,
   Status CheckUnchanged(const kv::Precondition& unchanged) const AIDB_REQUIRES(write_mu_);
   uint64_t LogBytes() const;
   void AddLevelStats(const Version& version, kv::StoreStats& stats) const;
+
+  // engine_multi_get.cc
+  class KeysTogether;
 
   // engine_open.cc
   Status OpenLocked(OpenReport& report);
@@ -368,18 +378,18 @@ class Engine final : public kv::Store,
   std::atomic<bool> stopping_{false};
   std::atomic<bool> failed_{false};
 
-  // Statistics. Relaxed: they order nothing.
+  // Statistics. Those that calls add to are striped; the others are relaxed: they order nothing.
   struct Counters {
-    std::atomic<uint64_t> writes{0};
-    std::atomic<uint64_t> gets{0};
-    std::atomic<uint64_t> scans{0};
-    std::atomic<uint64_t> user_bytes{0};
+    metrics::Counter writes;
+    metrics::Counter gets;
+    metrics::Counter scans;
+    metrics::Counter user_bytes;
+    metrics::Counter filter_useful;
+    metrics::Counter filter_false;
     std::atomic<uint64_t> flushes{0};
     std::atomic<uint64_t> compactions{0};
     std::atomic<uint64_t> delays{0};
     std::atomic<uint64_t> delay_us{0};
-    std::atomic<uint64_t> filter_useful{0};
-    std::atomic<uint64_t> filter_false{0};
     std::array<std::atomic<uint64_t>, kLevels> level_read{};
     std::array<std::atomic<uint64_t>, kLevels> level_written{};
   };

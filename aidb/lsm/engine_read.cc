@@ -147,22 +147,29 @@ kv::Snapshot Engine::TakeSnapshot() const {
   return kv::Snapshot(std::make_unique<SnapshotHandle>(core_, moment));
 }
 
-Result<std::optional<Engine::Found>> Engine::Find(const ReadState& state, std::string_view key,
+std::optional<Engine::Found> Engine::FindIn(const LoggedMemtable& memtable, const HashedKey& key,
+                                            Sequence at) {
+  const std::optional<Memtable::Found> hit = memtable.table->Get(key, at);
+  if (!hit) return std::nullopt;
+  return Found{hit->kind, hit->sequence, PinInMemtable(hit->value, memtable.table),
+               hit->expires_at_ms};
+}
+
+void Engine::Count(const ReadCounters& counters) const {
+  if (counters.filter_useful > 0) counters_.filter_useful.Increment(counters.filter_useful);
+  if (counters.filter_false > 0) counters_.filter_false.Increment(counters.filter_false);
+}
+
+Result<std::optional<Engine::Found>> Engine::Find(const ReadState& state, const HashedKey& key,
                                                   Sequence at) const {
-  const auto in_memtable = [&](const LoggedMemtable& memtable) -> std::optional<Found> {
-    const std::optional<Memtable::Found> hit = memtable.table->Get(key, at);
-    if (!hit) return std::nullopt;
-    return Found{hit->kind, hit->sequence, PinInMemtable(hit->value, memtable.table),
-                 hit->expires_at_ms};
-  };
-  if (auto found = in_memtable(state.active)) return found;
+  if (auto found = FindIn(state.active, key, at)) return found;
   for (const LoggedMemtable& memtable : state.sealed) {
-    if (auto found = in_memtable(memtable)) return found;
+    if (auto found = FindIn(memtable, key, at)) return found;
   }
   ReadCounters counters;
   std::optional<Found> found;
   Status status;
-  state.version->ForEachTableFor(key, [&](int /*level*/, const TableFile& file) {
+  state.version->ForEachTableFor(key.bytes, [&](int /*level*/, const TableFile& file) {
     const auto reader = core_->tables.Open(file);
     if (!reader.ok()) {
       status = reader.status();
@@ -174,15 +181,10 @@ Result<std::optional<Engine::Found>> Engine::Find(const ReadState& state, std::s
       return false;
     }
     if (!hit->has_value()) return true;
-    found = Found{(*hit)->kind, (*hit)->sequence, std::move((*hit)->value), (*hit)->expires_at_ms};
+    found = FoundIn(**std::move(hit));
     return false;
   });
-  if (counters.filter_useful > 0) {
-    counters_.filter_useful.fetch_add(counters.filter_useful, std::memory_order_relaxed);
-  }
-  if (counters.filter_false > 0) {
-    counters_.filter_false.fetch_add(counters.filter_false, std::memory_order_relaxed);
-  }
+  Count(counters);
   AIDB_RETURN_IF_ERROR(status);
   return found;
 }
@@ -203,44 +205,9 @@ Result<std::optional<kv::PinnedValue>> Engine::Get(std::string_view key,
   const CallPass pass(reads_);
   if (!pass) return Closed();
   AIDB_ASSIGN_OR_RETURN(View view, TakeView(options.snapshot));
-  counters_.gets.fetch_add(1, std::memory_order_relaxed);
+  counters_.gets.Increment();
   AIDB_ASSIGN_OR_RETURN(std::optional<Found> found, Find(*view.state, key, view.sequence));
   return ValueOf(std::move(found), view.now_ms);
-}
-
-std::vector<Result<std::optional<kv::PinnedValue>>> Engine::MultiGet(
-    std::span<const std::string_view> keys, const kv::ReadOptions& options) const {
-  using Answer = Result<std::optional<kv::PinnedValue>>;
-  std::vector<Answer> answers;
-  answers.reserve(keys.size());
-  const auto refuse_all = [&](const Status& why) {
-    for (size_t i = 0; i < keys.size(); ++i) answers.emplace_back(why);
-  };
-  if (keys.size() > kv::kMultiGetKeysMax) {
-    refuse_all(kv::MultiGetTooLarge(keys.size()));
-    return answers;
-  }
-  // It may take long, and flushes wait for reads_.
-  const CallPass pass(calls_);
-  if (!pass) {
-    refuse_all(Closed());
-    return answers;
-  }
-  auto view = TakeSharedView(options.snapshot);
-  if (!view.ok()) {
-    refuse_all(view.status());
-    return answers;
-  }
-  counters_.gets.fetch_add(keys.size(), std::memory_order_relaxed);
-  for (const std::string_view key : keys) {
-    auto found = Find(*view->state, key, view->sequence);
-    if (!found.ok()) {
-      answers.emplace_back(std::move(found).status());
-    } else {
-      answers.emplace_back(ValueOf(*std::move(found), view->now_ms));
-    }
-  }
-  return answers;
 }
 
 std::unique_ptr<EntryCursor> Engine::NewStateCursor(const ReadState& state,
@@ -285,7 +252,7 @@ kv::Iterator Engine::Scan(const kv::ScanOptions& options) const {
   if (!pass) return kv::FailedIterator(Closed());
   const auto view = TakeSharedView(options.snapshot);
   if (!view.ok()) return kv::FailedIterator(view.status());
-  counters_.scans.fetch_add(1, std::memory_order_relaxed);
+  counters_.scans.Increment();
   kv::ScanRange range = kv::RangeOf(options);
   if (range.empty()) return kv::FailedIterator(Status());
   auto entries =
@@ -412,18 +379,18 @@ kv::StoreStats Engine::Stats() const {
         "killed process: nothing; power cut: nothing of synced writes, else " + window;
   }
   stats.snapshots = core_->snapshots.size();
-  stats.writes = counters_.writes.load(std::memory_order_relaxed);
-  stats.gets = counters_.gets.load(std::memory_order_relaxed);
-  stats.scans = counters_.scans.load(std::memory_order_relaxed);
-  stats.bytes_written_by_user = counters_.user_bytes.load(std::memory_order_relaxed);
+  stats.writes = counters_.writes.Value();
+  stats.gets = counters_.gets.Value();
+  stats.scans = counters_.scans.Value();
+  stats.bytes_written_by_user = counters_.user_bytes.Value();
   stats.flushes = counters_.flushes.load(std::memory_order_relaxed);
   stats.compactions = counters_.compactions.load(std::memory_order_relaxed);
   stats.write_delays = counters_.delays.load(std::memory_order_relaxed);
   stats.write_delay_us = counters_.delay_us.load(std::memory_order_relaxed);
   stats.write_pressure = controller_.pressure();
   stats.write_pressure_reason = controller_.reason();
-  stats.filter_useful = counters_.filter_useful.load(std::memory_order_relaxed);
-  stats.filter_false = counters_.filter_false.load(std::memory_order_relaxed);
+  stats.filter_useful = counters_.filter_useful.Value();
+  stats.filter_false = counters_.filter_false.Value();
 
   stats.memtable_bytes = state->active.table->memory_bytes();
   for (const LoggedMemtable& memtable : state->sealed) {

@@ -58,8 +58,10 @@ class FilterReader {
   // kCorruption saying what is wrong.
   static Result<FilterReader> Parse(std::string_view bytes);
 
+  // Starts to fetch the line that MayContain will read.
+  void Prefetch(uint64_t hash) const { __builtin_prefetch(LineOf(hash)); }
   bool MayContain(uint64_t hash) const {
-    const char* line = lines_ + (((hash & 0xFFFFFFFF) * line_count_) >> 32) * kFilterLineBytes;
+    const char* line = LineOf(hash);
     uint64_t mixed = hash * kFilterMix;
     bool all = true;
     for (int i = 0; i < probes_; ++i, mixed <<= 9) {
@@ -71,6 +73,10 @@ class FilterReader {
   int bits_per_key() const { return bits_per_key_; }
 
  private:
+  const char* LineOf(uint64_t hash) const {
+    return lines_ + (((hash & 0xFFFFFFFF) * line_count_) >> 32) * kFilterLineBytes;
+  }
+
   const char* lines_ = nullptr;
   uint64_t line_count_ = 0;
   int probes_ = 0;

@@ -276,21 +276,22 @@ void Memtable::MarkRangeDelete(const Entry& entry) {
   fragment->newest->hides_not_all.store(true, std::memory_order_release);
 }
 
-std::optional<Memtable::Found> Memtable::Get(std::string_view key, Sequence at) const {
+std::optional<Memtable::Found> Memtable::Get(const HashedKey& key, Sequence at) const {
   const RangeDeleteArray* const array = range_deletes_.load(std::memory_order_acquire);
   if (array == nullptr) [[likely]]
     return GetEntry(key, at);
-  const Sequence covering = RangeDeletes(array->fragments()).Covering(key, at);
+  const Sequence covering = RangeDeletes(array->fragments()).Covering(key.bytes, at);
   std::optional<Found> found = GetEntry(key, at);
   if (covering == kv::kSequenceNone || (found && found->sequence > covering)) return found;
   return Found{.kind = OpKind::kDelete, .sequence = covering, .value = {}};
 }
 
-std::optional<Memtable::Found> Memtable::GetEntry(std::string_view key, Sequence at) const {
-  RecordRef ref = index_.Find(Hash64(key), key);
+std::optional<Memtable::Found> Memtable::GetEntry(const HashedKey& key, Sequence at) const {
+  if (entries() == 0) return std::nullopt;  // What is on its way is newer than `at`.
+  RecordRef ref = index_.Find(key.hash, key.bytes);
   if (ref == 0) {
     if (!index_.incomplete()) return std::nullopt;
-    return GetFromTree(key, at);
+    return GetFromTree(key.bytes, at);
   }
   for (int step = 0; step <= kChainStepsMax; ++step) {
     if (ref == 0) return std::nullopt;
@@ -300,7 +301,7 @@ std::optional<Memtable::Found> Memtable::GetEntry(std::string_view key, Sequence
     }
     ref = record.older();
   }
-  return GetFromTree(key, at);
+  return GetFromTree(key.bytes, at);
 }
 
 std::optional<Memtable::Found> Memtable::GetFromTree(std::string_view key, Sequence at) const {

@@ -12,6 +12,7 @@
 #include "aidb/lsm/arena.h"
 #include "aidb/lsm/entry.h"
 #include "aidb/lsm/hash_index.h"
+#include "aidb/lsm/hashed_key.h"
 #include "aidb/lsm/prefix_tree.h"
 #include "aidb/lsm/range_deletes.h"
 
@@ -74,7 +75,9 @@ class Memtable {
 
   // The newest version of `key` that is not newer than `at`; a delete is found as a delete, and so
   // is a key that a range delete covers.
-  std::optional<Found> Get(std::string_view key, Sequence at) const;
+  std::optional<Found> Get(const HashedKey& key, Sequence at) const;
+  // Starts to fetch what Get will read first.
+  void PrefetchGet(const HashedKey& key) const { index_.Prefetch(key.hash); }
 
   // Sees at least what was there when it was last positioned by a Seek. Entries that a range delete
   // hides are among them.
@@ -107,7 +110,7 @@ class Memtable {
     }
   };
 
-  std::optional<Found> GetEntry(std::string_view key, Sequence at) const;
+  std::optional<Found> GetEntry(const HashedKey& key, Sequence at) const;
   std::optional<Found> GetFromTree(std::string_view key, Sequence at) const;
   void AddToIndex(uint64_t hash, RecordRef added);
   std::string_view Keep(std::string_view bytes);

@@ -24,6 +24,7 @@ class OpenTable {
       : shared_(std::move(shared)), reader_(shared_.get()) {}
 
   const TableReader* operator->() const { return reader_; }
+  const TableReader& operator*() const { return *reader_; }
 
  private:
   std::shared_ptr<const TableReader> shared_;  // Null for one that stays open anyway.

@@ -5,11 +5,11 @@
 #include <utility>
 
 #include "aidb/base/crc32c.h"
-#include "aidb/base/hash.h"
 #include "aidb/io/transfer.h"
 #include "aidb/lsm/codec.h"
 #include "aidb/lsm/repair_command.h"
 #include "aidb/lsm/table_cursor.h"
+#include "aidb/lsm/table_lookup.h"
 
 namespace aidb::lsm {
 
@@ -269,11 +269,11 @@ Result<IndexEntry> TableReader::ChildAt(size_t partition, const EntryBlock& inde
               partition, &index, i);
 }
 
-Result<std::optional<TableReader::Found>> TableReader::Get(std::string_view key, Sequence at,
+Result<std::optional<TableReader::Found>> TableReader::Get(const HashedKey& key, Sequence at,
                                                            ReadCounters* counters) const {
   if (range_deletes_ == nullptr) [[likely]]
     return GetEntry(key, at, counters);
-  const Sequence covering = range_deletes_->deletes().Covering(key, at);
+  const Sequence covering = range_deletes_->deletes().Covering(key.bytes, at);
   // Where nothing in the table is newer, no entry needs to be looked for.
   std::optional<Found> found;
   if (root_ && (covering == kv::kSequenceNone || covering < facts_.highest)) {
@@ -283,44 +283,15 @@ Result<std::optional<TableReader::Found>> TableReader::Get(std::string_view key,
   return std::optional(Found{OpKind::kDelete, covering, kv::PinnedValue(std::string()), 0});
 }
 
-Result<std::optional<TableReader::Found>> TableReader::GetEntry(std::string_view key, Sequence at,
+Result<std::optional<TableReader::Found>> TableReader::GetEntry(const HashedKey& key, Sequence at,
                                                                 ReadCounters* counters) const {
-  const std::optional<size_t> first = ChildOf(root_->entries(), key);
-  if (!first) return std::optional<Found>();
-  const uint64_t hash = Hash64(key);
-  if (const BlockHandle handle = root_entries_[*first].filter; handle.size != 0) {
-    auto filter = Fetch(BlockKind::kFilter, handle, root_hints_[*first].filter, CacheFill::kFill,
-                        nullptr, counters);
-    if (!filter.ok()) return Lost(std::move(filter).status(), *first, nullptr, 0);
-    if (!(*filter)->filter().MayContain(hash)) {
-      if (counters != nullptr) ++counters->filter_useful;
-      return std::optional<Found>();
-    }
-  }
-  for (size_t partition = *first; partition < partitions(); ++partition) {
-    auto index = Fetch(BlockKind::kIndex, root_entries_[partition].child,
-                       root_hints_[partition].index, CacheFill::kFill, nullptr, counters);
-    if (!index.ok()) return Lost(std::move(index).status(), partition, nullptr, 0);
-    const EntryBlock& children = (*index)->entries();
-    size_t i = partition == *first ? ChildOf(children, key).value_or(0) : 0;
-    for (; i < children.entries(); ++i) {
-      AIDB_ASSIGN_OR_RETURN(const IndexEntry child, ChildAt(partition, children, i));
-      auto block = Fetch(BlockKind::kData, child.child, (*index)->hint(i), CacheFill::kFill,
-                         nullptr, counters);
-      if (!block.ok()) return Lost(std::move(block).status(), partition, &children, i);
-      (*block)->entries().PrefetchSearch();
-      const EntryBlock::Lookup lookup = (*block)->entries().Find(key, hash, at);
-      if (lookup.found) {
-        return std::optional(Found{lookup.found->kind, lookup.found->sequence,
-                                   (*std::move(block)).PinValue(lookup.found->value),
-                                   lookup.found->expires_at_ms});
-      }
-      if (lookup.goes_on) continue;
-      if (counters != nullptr && root_entries_[*first].filter.size != 0) ++counters->filter_false;
-      return std::optional<Found>();
-    }
-  }
-  return std::optional<Found>();
+  TableLookup lookup(*this, key, at, counters);
+  if (!lookup.Enter()) return std::optional<Found>();
+  AIDB_ASSIGN_OR_RETURN(const bool maybe, lookup.AskFilter());
+  if (!maybe) return std::optional<Found>();
+  AIDB_RETURN_IF_ERROR(lookup.FindChild());
+  AIDB_RETURN_IF_ERROR(lookup.FetchBlock());
+  return lookup.Search();
 }
 
 std::unique_ptr<EntryCursor> TableReader::NewCursor(CacheFill fill) const {

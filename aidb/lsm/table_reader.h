@@ -14,6 +14,7 @@
 #include "aidb/kv/pinned_value.h"
 #include "aidb/lsm/block_cache.h"
 #include "aidb/lsm/entry.h"
+#include "aidb/lsm/hashed_key.h"
 #include "aidb/lsm/range_deletes.h"
 #include "aidb/lsm/table_format.h"
 
@@ -87,7 +88,7 @@ class TableReader : public std::enable_shared_from_this<TableReader> {
   };
   // The newest version of `key` that is not newer than `at`; a key that a range delete covers is
   // found as a delete.
-  Result<std::optional<Found>> Get(std::string_view key, Sequence at,
+  Result<std::optional<Found>> Get(const HashedKey& key, Sequence at,
                                    ReadCounters* counters = nullptr) const;
 
   // Entries that a range delete hides are among those it walks.
@@ -107,6 +108,7 @@ class TableReader : public std::enable_shared_from_this<TableReader> {
  private:
   friend class TableCursor;
   friend class TableCheck;
+  friend class TableLookup;
 
   TableReader(std::unique_ptr<io::File> file, TableFacts facts, BlockCache& cache)
       : file_(std::move(file)), facts_(std::move(facts)), cache_(cache) {}
@@ -115,7 +117,7 @@ class TableReader : public std::enable_shared_from_this<TableReader> {
   size_t partitions() const { return root_entries_.size(); }
   Status ReadRoot();
   Status ReadRangeDeletes();
-  Result<std::optional<Found>> GetEntry(std::string_view key, Sequence at,
+  Result<std::optional<Found>> GetEntry(const HashedKey& key, Sequence at,
                                         ReadCounters* counters) const;
   // From cache or file. `hint` is the one kept beside `handle`.
   Result<BlockRef> Fetch(BlockKind kind, BlockHandle handle, const BlockHint& hint, CacheFill fill,
