@@ -271,6 +271,7 @@ void Journal::MarkDone(uint64_t slot) {
 // it; the others leave their mark and go. Whoever lets go does so by an exchange, which takes
 // over what those wrote who found it busy, and looks once more: no finished slot is left behind.
 void Journal::AdvancePublished() {
+  uint64_t id_before = UINT64_MAX;
   while (!ratchet_busy_.exchange(true, std::memory_order_acq_rel)) {
     uint64_t at = published_slot_.load(std::memory_order_relaxed);
     const uint64_t before = at;
@@ -284,6 +285,7 @@ void Journal::AdvancePublished() {
       ++at;
     }
     if (at != before) {
+      id_before = std::min(id_before, published_id_.load(std::memory_order_relaxed));
       ring_.SetPublished(position);
       published_position_.store(position, std::memory_order_release);
       published_id_.store(id, std::memory_order_release);
@@ -299,6 +301,12 @@ void Journal::AdvancePublished() {
   if (publish_waiters_.load(std::memory_order_relaxed) > 0) {
     MutexLock lock(publish_mu_);
     publish_cv_.NotifyAll();
+  }
+  // The disk may have had the position above before the id was there to be seen. Else whoever
+  // waits for the disk has nothing to look at.
+  if (durable_waiters_.load(std::memory_order_relaxed) > 0 &&
+      durable_id_.load(std::memory_order_relaxed) > id_before) {
+    WakeDurableTails();
   }
 }
 

@@ -281,6 +281,7 @@ class Journal {
   uint64_t WrittenEndOf(const FileTable::File& file) const;
   // Published bytes, while the ring still has all of them.
   bool CopyFromRing(uint64_t position, std::span<std::byte> out);
+  void WakeDurableTails();
   void WakeTails();
   void EndTails();
 
@@ -324,6 +325,7 @@ class Journal {
   std::atomic<int> room_waiters_{0};
   std::atomic<uint64_t> room_changes_{0};
   std::atomic<int> publish_waiters_{0};
+  std::atomic<int> durable_waiters_{0};  // Tails that wait for the disk.
   std::atomic<bool> flusher_parked_{false};
   std::atomic<bool> flusher_kicked_{false};
   std::atomic<bool> seen_sync_{false};         // Somebody waits for the disk: zero-fill ahead.
@@ -338,6 +340,7 @@ class Journal {
 
   alignas(64) mutable Mutex publish_mu_;
   CondVar publish_cv_;
+  CondVar durable_cv_;
 
   // Output.
   alignas(64) mutable Mutex io_mu_;

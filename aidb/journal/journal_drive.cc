@@ -100,7 +100,7 @@ void Journal::AdvanceDurableId(uint64_t id) {
   while (id > now) {
     if (!durable_id_.compare_exchange_weak(now, id, std::memory_order_seq_cst)) continue;
     // Who waits announces it first and then looks at the mark, so one of the two sees the other.
-    if (publish_waiters_.load(std::memory_order_seq_cst) > 0) WakeTails();
+    if (durable_waiters_.load(std::memory_order_seq_cst) > 0) WakeDurableTails();
     return;
   }
 }

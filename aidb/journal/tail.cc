@@ -220,13 +220,15 @@ Result<bool> Journal::WaitForTail(Tail& tail, Duration wait) {
   table_.Advance(*tail.place_, tail.next_id_, tail.number_, tail.offset_);
   if (!over() && wait > Duration{0}) {
     const Instant deadline = env_.clock.Now() + wait;
-    publish_waiters_.fetch_add(1, std::memory_order_seq_cst);
+    std::atomic<int>& waiters = durable ? durable_waiters_ : publish_waiters_;
+    CondVar& moved = durable ? durable_cv_ : publish_cv_;
+    waiters.fetch_add(1, std::memory_order_seq_cst);
     {
       MutexLock lock(publish_mu_);
-      while (!there() && !over() && publish_cv_.WaitUntil(publish_mu_, deadline)) {
+      while (!there() && !over() && moved.WaitUntil(publish_mu_, deadline)) {
       }
     }
-    publish_waiters_.fetch_sub(1, std::memory_order_seq_cst);
+    waiters.fetch_sub(1, std::memory_order_seq_cst);
   }
   const bool was_over = over();
   if (there()) return true;
@@ -237,9 +239,15 @@ Result<bool> Journal::WaitForTail(Tail& tail, Duration wait) {
   return health();
 }
 
+void Journal::WakeDurableTails() {
+  MutexLock lock(publish_mu_);
+  durable_cv_.NotifyAll();
+}
+
 void Journal::WakeTails() {
   MutexLock lock(publish_mu_);
   publish_cv_.NotifyAll();
+  durable_cv_.NotifyAll();
 }
 
 // From here on no record comes, nor becomes durable, and no tail looks at the ring.
