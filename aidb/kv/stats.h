@@ -39,7 +39,7 @@ struct StoreStats {
 
   uint64_t memtable_bytes = 0;
   uint64_t memtable_count = 0;  // Active and sealed.
-  uint64_t cache_bytes = 0;
+  uint64_t cache_bytes = 0;     // Cached blocks, and range deletes of open tables.
   uint64_t cache_hits = 0;
   uint64_t cache_misses = 0;
   uint64_t filter_useful = 0;  // Lookups a filter spared.

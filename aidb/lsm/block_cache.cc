@@ -57,7 +57,9 @@ void BlockFrame::Empty() {
 // queues and the ghosts.
 class BlockCache::Shard {
  public:
-  Shard(uint64_t capacity, std::shared_ptr<std::atomic<uint64_t>> living);
+  // Of the cache's charge it bears one part in `shards`.
+  Shard(uint64_t capacity, std::shared_ptr<std::atomic<uint64_t>> living,
+        const std::atomic<int64_t>& charged, size_t shards);
   ~Shard();
   Shard(const Shard&) = delete;
   Shard& operator=(const Shard&) = delete;
@@ -95,6 +97,11 @@ class BlockCache::Shard {
   uint64_t UsedBytes() const AIDB_REQUIRES(mu_) {
     return small_.bytes + main_.bytes + free_frames_ * kFrameBytes;
   }
+  uint64_t Limit() const {
+    const auto charged =
+        static_cast<uint64_t>(std::max<int64_t>(0, charged_.load(std::memory_order_relaxed)));
+    return capacity_ - std::min(capacity_ / 2, charged / shards_);
+  }
   // Removes one unpinned frame; false when none of kEvictStepsMax could go.
   bool EvictOne() AIDB_REQUIRES(mu_);
   // Takes the oldest of the queue out or gives it another round; true when it was freed.
@@ -110,6 +117,8 @@ class BlockCache::Shard {
   const uint64_t capacity_;
   const uint64_t small_capacity_;
   const std::shared_ptr<std::atomic<uint64_t>> living_;
+  const std::atomic<int64_t>& charged_;
+  const size_t shards_;
 
   mutable Mutex mu_;
   std::vector<uint32_t> buckets_ AIDB_GUARDED_BY(mu_);
@@ -124,8 +133,13 @@ class BlockCache::Shard {
   BlockCacheStats counts_ AIDB_GUARDED_BY(mu_);
 };
 
-BlockCache::Shard::Shard(uint64_t capacity, std::shared_ptr<std::atomic<uint64_t>> living)
-    : capacity_(capacity), small_capacity_(capacity / 10), living_(std::move(living)) {
+BlockCache::Shard::Shard(uint64_t capacity, std::shared_ptr<std::atomic<uint64_t>> living,
+                         const std::atomic<int64_t>& charged, size_t shards)
+    : capacity_(capacity),
+      small_capacity_(capacity / 10),
+      living_(std::move(living)),
+      charged_(charged),
+      shards_(shards) {
   const uint64_t slots = std::bit_ceil(std::max<uint64_t>(16, capacity / kBlockBytesTypical));
   buckets_.assign(slots, kNone);
   ghosts_.resize(slots);
@@ -171,7 +185,8 @@ BlockRef BlockCache::Shard::Insert(BlockKey key, uint64_t hash, Block& block,
   const MutexLock lock(mu_);
   if (const uint32_t at = Find(key, hash); at != kNone) return Pin(*frames_[at], hint);
   // A free frame that is taken counts twice here: a little is evicted too early.
-  while (UsedBytes() + bytes > capacity_) {
+  const uint64_t limit = Limit();
+  while (UsedBytes() + bytes > limit) {
     if (!EvictOne()) return nullptr;
   }
   uint32_t at = free_;
@@ -307,7 +322,7 @@ BlockCache::BlockCache(uint64_t capacity_bytes)
   const size_t count =
       std::bit_floor(std::clamp<uint64_t>(capacity_ / kShardBytesMin, 1, kShardsMax));
   for (size_t i = 0; i < count; ++i) {
-    shards_.push_back(std::make_unique<Shard>(capacity_ / count, resident_));
+    shards_.push_back(std::make_unique<Shard>(capacity_ / count, resident_, charged_, count));
   }
 }
 
@@ -342,6 +357,8 @@ BlockRef BlockCache::MakePrivate(Block block) {
 BlockCacheStats BlockCache::Stats() const {
   BlockCacheStats stats;
   for (const auto& shard : shards_) shard->AddTo(stats);
+  stats.charged_bytes =
+      static_cast<uint64_t>(std::max<int64_t>(0, charged_.load(std::memory_order_relaxed)));
   stats.resident_bytes = resident_->load(std::memory_order_relaxed);
   return stats;
 }

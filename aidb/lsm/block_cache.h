@@ -175,6 +175,7 @@ struct BlockCacheStats {
   uint64_t blocks = 0;
   uint64_t cached_bytes = 0;    // Blocks and what keeping them costs; at most the capacity.
   uint64_t pinned_bytes = 0;    // Of these, in use at the moment.
+  uint64_t charged_bytes = 0;   // See Charge.
   uint64_t resident_bytes = 0;  // All blocks made here that still live, cached or not.
 };
 
@@ -206,6 +207,10 @@ class BlockCache {
   BlockRef Insert(BlockKey key, Block block, const BlockHint& hint);
   // Counted, not kept.
   BlockRef MakePrivate(Block block);
+
+  // Somebody takes `bytes` of the cache's memory for something else, or gives them back (negative).
+  // From then on so much less is kept, but at least half of the capacity.
+  void Charge(int64_t bytes) { charged_.fetch_add(bytes, std::memory_order_relaxed); }
 
   // For whoever makes blocks.
   Unpacker& unpacker() { return unpacker_; }
@@ -241,7 +246,8 @@ class BlockCache {
   const uint64_t capacity_;
   Unpacker unpacker_;
   const std::shared_ptr<std::atomic<uint64_t>> resident_;  // Shared with the blocks.
-  std::vector<std::unique_ptr<Shard>> shards_;             // A power of two; empty: capacity 0.
+  std::atomic<int64_t> charged_{0};             // Relaxed: a late view keeps a block more or less.
+  std::vector<std::unique_ptr<Shard>> shards_;  // A power of two; empty: capacity 0.
 };
 
 }  // namespace aidb::lsm

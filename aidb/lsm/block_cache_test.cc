@@ -51,6 +51,24 @@ TEST(BlockCache, ReturnsWhatWasPutIntoIt) {
   EXPECT_EQ(stats.blocks, 1u);
 }
 
+TEST(BlockCache, KeepsLessWhileOthersTakeOfItsMemory) {
+  constexpr uint64_t kCapacity = 1 << 20;
+  BlockCache cache(kCapacity);
+  const auto fill = [&](uint64_t from) {
+    for (uint64_t i = from; i < from + 1000; ++i) Put(cache, i, Data(i));
+    return cache.Stats().cached_bytes;
+  };
+  EXPECT_GT(fill(0), kCapacity * 8 / 10);
+  cache.Charge(kCapacity / 4);
+  EXPECT_EQ(cache.Stats().charged_bytes, kCapacity / 4);
+  EXPECT_LE(fill(1000), kCapacity * 3 / 4);
+  cache.Charge(kCapacity * 2);
+  EXPECT_LE(fill(2000), kCapacity / 2);
+  EXPECT_GT(fill(3000), kCapacity * 3 / 10) << "the cache is not starved";
+  cache.Charge(-static_cast<int64_t>(kCapacity * 9 / 4));
+  EXPECT_GT(fill(4000), kCapacity * 8 / 10);
+}
+
 TEST(BlockCache, WithoutCapacityKeepsNothing) {
   BlockCache cache(0);
   const BlockRef block = Put(cache, 1, Data(1));

@@ -11,8 +11,10 @@
 
 #include <gtest/gtest.h>
 
+#include "aidb/lsm/memory_files_for_test.h"
 #include "aidb/lsm/memtable.h"
 #include "aidb/lsm/merging_cursor.h"
+#include "aidb/lsm/run_range_deletes.h"
 #include "aidb/lsm/vector_cursor_for_test.h"
 #include "aidb/lsm/visible_cursor.h"
 
@@ -64,6 +66,26 @@ TEST(VisibleCursor, AllocatesNothingOnceItsBuffersHaveGrown) {
     EXPECT_EQ(allocations, before);
     EXPECT_GT(steps, 1000u);
   }
+}
+
+TEST(RunRangeDeletes, AScanCopiesNoKeyOfTablesThatItDoesNotMeet) {
+  std::vector<TableRef> tables;
+  for (uint64_t i = 0; i < 500; ++i) {
+    TableFacts facts;
+    facts.number = 1 + i;
+    facts.first_key = "a key beyond the short ones " + std::to_string(1000 + i);
+    facts.last_key = facts.first_key + " and its last";
+    tables.push_back(std::make_shared<TableFile>(facts, TableUnused()));
+  }
+  MemoryFiles files;
+  BlockCache blocks(0);
+  TableCache cache(files, "d", blocks, 1);
+  const size_t before = allocations;
+  RunRangeDeletes ranges(tables, cache, Sequence{1});
+  const auto gap = ranges.StretchFor("a key beyond the short ones 1200 to which none belongs");
+  ASSERT_TRUE(gap.ok());
+  EXPECT_EQ(gap->version, nullptr);
+  EXPECT_LT(allocations - before, 8u);
 }
 
 }  // namespace

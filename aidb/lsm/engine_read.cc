@@ -221,7 +221,7 @@ std::unique_ptr<EntryCursor> Engine::NewStateCursor(const ReadState& state,
     const OwnRanges has = own != nullptr ? OwnRanges::kLast : OwnRanges::kNone;
     if (own != nullptr) sources.push_back(std::move(own));
     if (entries == nullptr) return;
-    children.push_back(NewUncoveredCursor(std::move(entries), sources, has));
+    children.push_back(NewUncoveredCursor(std::move(entries), sources, has, range));
   };
   const auto add_memtable = [&](const Memtable& table) {
     const RangeDeletes deletes = table.range_deletes();
@@ -398,7 +398,7 @@ kv::StoreStats Engine::Stats() const {
   }
   stats.memtable_count = 1 + state->sealed.size();
   const BlockCacheStats cache = core_->blocks.Stats();
-  stats.cache_bytes = cache.cached_bytes;
+  stats.cache_bytes = cache.cached_bytes + cache.charged_bytes;
   for (size_t kind = 0; kind < cache.hits.size(); ++kind) {
     stats.cache_hits += cache.hits[kind];
     stats.cache_misses += cache.misses[kind];

@@ -130,7 +130,7 @@ std::vector<OwnedFragment> Fragmented(std::span<const RangeDelete> deletes,
 
 // ── RangeDeleteList ─────────────────────────────────────────────────────────────────────────
 
-RangeDeleteList::RangeDeleteList(std::vector<OwnedFragment> fragments)
+RangeDeleteList::RangeDeleteList(std::vector<OwnedFragment> fragments, Sequence newest)
     : owned_(std::move(fragments)) {
   for (const OwnedFragment& fragment : owned_) version_count_ += fragment.sequences.size();
   versions_ = std::make_unique<RangeDeleteVersion[]>(version_count_);
@@ -141,6 +141,7 @@ RangeDeleteList::RangeDeleteList(std::vector<OwnedFragment> fragments)
     for (size_t i = 0; i < fragment.sequences.size(); ++i, ++next) {
       const Sequence sequence = fragment.sequences[i];
       versions_[next].sequence = sequence;
+      versions_[next].hides_not_all.store(sequence < newest, std::memory_order_relaxed);
       if (i + 1 < fragment.sequences.size()) versions_[next].older = &versions_[next + 1];
       lowest_ = std::min(lowest_, sequence);
       highest_ = std::max(highest_, sequence);
@@ -148,7 +149,8 @@ RangeDeleteList::RangeDeleteList(std::vector<OwnedFragment> fragments)
   }
 }
 
-Result<std::shared_ptr<const RangeDeleteList>> RangeDeleteList::Decode(const EntryBlock& block) {
+Result<std::shared_ptr<const RangeDeleteList>> RangeDeleteList::Decode(const EntryBlock& block,
+                                                                       Sequence newest) {
   std::vector<OwnedFragment> fragments;
   for (size_t i = 0; i < block.entries(); ++i) {
     const StoredEntry entry = block.At(i);
@@ -172,7 +174,7 @@ Result<std::shared_ptr<const RangeDeleteList>> RangeDeleteList::Decode(const Ent
     fragments.push_back({std::move(begin), std::string(entry.value), {entry.sequence}});
   }
   return std::shared_ptr<const RangeDeleteList>(
-      std::make_shared<const RangeDeleteList>(std::move(fragments)));
+      std::make_shared<const RangeDeleteList>(std::move(fragments), newest));
 }
 
 size_t RangeDeleteList::memory_bytes() const {

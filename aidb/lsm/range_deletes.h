@@ -38,7 +38,7 @@ struct RangeDeleteVersion {
   Sequence sequence{};
   const RangeDeleteVersion* older = nullptr;
   // In a memtable: whether it holds, of keys that this covers, versions above `sequence`. Set
-  // before a reader can see such a version. In a table nobody knows.
+  // before a reader can see such a version. In a table: false if it holds nothing newer at all.
   mutable std::atomic<bool> hides_not_all{true};
 };
 
@@ -109,13 +109,16 @@ std::vector<OwnedFragment> Fragmented(std::span<const RangeDelete> deletes,
 // Lifetime: what deletes() returns lives as long as this.
 class RangeDeleteList {
  public:
-  explicit RangeDeleteList(std::vector<OwnedFragment> fragments);
+  // `newest`: nothing that they could hide is newer.
+  explicit RangeDeleteList(std::vector<OwnedFragment> fragments,
+                           Sequence newest = kv::kSequenceMax);
   RangeDeleteList(const RangeDeleteList&) = delete;
   RangeDeleteList& operator=(const RangeDeleteList&) = delete;
 
   // From a block of kind kRangeDeletes: an entry for each version of each fragment, the key is
   // where it begins, the value where it ends. kCorruption when it holds anything else.
-  static Result<std::shared_ptr<const RangeDeleteList>> Decode(const EntryBlock& block);
+  static Result<std::shared_ptr<const RangeDeleteList>> Decode(const EntryBlock& block,
+                                                               Sequence newest = kv::kSequenceMax);
 
   RangeDeletes deletes() const { return RangeDeletes(fragments_); }
   // Of all fragments; at least 1.

@@ -7,10 +7,7 @@
 namespace aidb::lsm {
 
 RunRangeDeletes::RunRangeDeletes(std::span<const TableRef> tables, TableCache& cache, Sequence at)
-    : tables_(tables), cache_(cache), at_(at), lists_(tables.size()) {
-  behind_.reserve(tables.size());
-  for (const TableRef& table : tables_) behind_.push_back(kv::NextKey(table->facts().last_key));
-}
+    : tables_(tables), cache_(cache), at_(at) {}
 
 Result<RangeStretch> RunRangeDeletes::StretchFor(std::string_view key) {
   const auto at = std::ranges::partition_point(
@@ -24,19 +21,24 @@ Result<RangeStretch> RunRangeDeletes::StretchFor(std::string_view key) {
     if (stretch.version != nullptr) return stretch;
   }
   // Nothing covers what lies between two tables, or at either end of one.
-  if (stretch.begin.empty() && table > 0) stretch.begin = behind_[table - 1];
+  if (stretch.begin.empty() && table > 0) stretch.begin = BehindTable(table - 1);
   const size_t next = inside ? table + 1 : table;
   if (!stretch.end && next < tables_.size()) stretch.end = tables_[next]->facts().first_key;
   return stretch;
 }
 
+std::string_view RunRangeDeletes::BehindTable(size_t table) {
+  std::string& key = behind_[table];
+  if (key.empty()) key = kv::NextKey(tables_[table]->facts().last_key);
+  return key;
+}
+
 Result<RangeDeletes> RunRangeDeletes::ListOf(size_t table) {
-  List& list = lists_[table];
-  if (list == nullptr) {
-    AIDB_ASSIGN_OR_RETURN(const OpenTable reader, cache_.Open(*tables_[table]));
-    list = reader->range_deletes();
+  if (const auto known = lists_.find(table); known != lists_.end()) {
+    return known->second->deletes();
   }
-  return list->deletes();
+  AIDB_ASSIGN_OR_RETURN(const OpenTable reader, cache_.Open(*tables_[table]));
+  return lists_.emplace(table, reader->range_deletes()).first->second->deletes();
 }
 
 Result<std::optional<std::string>> FirstDeletedAbove(const Run& run, TableCache& cache,

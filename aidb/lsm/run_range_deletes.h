@@ -1,11 +1,11 @@
 #pragma once
 
+#include <map>
 #include <memory>
 #include <optional>
 #include <span>
 #include <string>
 #include <string_view>
-#include <vector>
 
 #include "aidb/lsm/table_cache.h"
 #include "aidb/lsm/uncovered_cursor.h"
@@ -28,12 +28,14 @@ class RunRangeDeletes final : public RangeDeleteSource {
   using List = std::shared_ptr<const RangeDeleteList>;
 
   Result<RangeDeletes> ListOf(size_t table);
+  std::string_view BehindTable(size_t table);
 
   const std::span<const TableRef> tables_;
   TableCache& cache_;
   const Sequence at_;
-  std::vector<std::string> behind_;  // Of each table: the first key behind it.
-  std::vector<List> lists_;          // Null until it is asked for.
+  // By index of table, once they were asked for. Where they are does not change.
+  std::map<size_t, std::string> behind_;  // The first key behind the table.
+  std::map<size_t, List> lists_;
 };
 
 // The first key in `range` that a range delete above `since` covers, of a table in `run`.

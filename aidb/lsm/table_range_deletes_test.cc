@@ -67,6 +67,33 @@ TEST(TableRangeDeletes, HideWhatIsOlderAtTheSequenceAsked) {
   EXPECT_EQ(properties->facts.entries, 5u);
 }
 
+TEST(TableRangeDeletes, ATableKnowsWhichHidesAllThatItCovers) {
+  BlockCache cache(1 << 20);
+  const auto hides_all = [&](const BuiltTable& built, std::string_view key) {
+    const auto table = *OpenTable(built, cache);
+    return !table->range_deletes()->deletes().FragmentFor(key)->newest->hides_not_all.load();
+  };
+  const BuiltTable oldest = Build({Put("a", 3), Put("n", 2)}, {{"a", "m", 7}, {"m", "z", 5}});
+  EXPECT_TRUE(hides_all(oldest, "b"));
+  EXPECT_FALSE(hides_all(oldest, "n"));
+  EXPECT_FALSE(hides_all(Build({Put("a", 9)}, {{"a", "m", 7}}), "b"));
+}
+
+TEST(TableRangeDeletes, AreChargedToTheCacheWhileTheirTableIsOpen) {
+  std::vector<Range> ranges;
+  for (int i = 0; i < 1000; ++i) {
+    ranges.push_back({"k" + std::to_string(1000 + i), "k" + std::to_string(1000 + i) + "x", 7});
+  }
+  const BuiltTable built = Build({Put("a", 3)}, ranges);
+  BlockCache cache(1 << 20);
+  {
+    const auto table = *OpenTable(built, cache);
+    EXPECT_EQ(cache.Stats().charged_bytes, table->range_deletes()->memory_bytes());
+    EXPECT_GT(cache.Stats().charged_bytes, 50'000u);
+  }
+  EXPECT_EQ(cache.Stats().charged_bytes, 0u);
+}
+
 TEST(TableRangeDeletes, WidenTheBoundsAndTheSequences) {
   const auto facts = [](const std::vector<OwnedEntry>& entries, const std::vector<Range>& ranges) {
     return Build(entries, ranges).facts;

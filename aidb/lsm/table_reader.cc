@@ -176,7 +176,7 @@ Status TableReader::ReadRangeDeletes() {
   if (!block.ok()) {
     return Status(block.status().code(), std::string(block.status().message()) + lost);
   }
-  auto list = RangeDeleteList::Decode(block->entries());
+  auto list = RangeDeleteList::Decode(block->entries(), facts_.highest);
   if (!list.ok()) return Damaged(handle.offset, list.status());
   if ((*list)->versions() != facts_.range_deletes) {
     return Damaged(handle.offset,
@@ -184,7 +184,14 @@ Status TableReader::ReadRangeDeletes() {
                               " range deletes, expected " + std::to_string(facts_.range_deletes)));
   }
   range_deletes_ = *std::move(list);
+  cache_.Charge(static_cast<int64_t>(range_deletes_->memory_bytes()));
   return {};
+}
+
+TableReader::~TableReader() {
+  if (range_deletes_ != nullptr) {
+    cache_.Charge(-static_cast<int64_t>(range_deletes_->memory_bytes()));
+  }
 }
 
 Result<TableFacts> TableReader::ReadFacts(const io::File& file) {

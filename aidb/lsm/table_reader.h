@@ -63,6 +63,7 @@ Result<Block> ReadTableBlock(const io::File& file, uint64_t file_bytes, uint64_t
 // need it, with kCorruption naming file, offset, what was found, and the keys that are lost.
 //
 // Thread safety: immutable; any thread may call any method.
+// Memory: its range deletes are charged to the cache; of its blocks the index root alone is not.
 // Lifetime: owns the file; borrows the cache. Cursors and pinned values keep alive what they
 // need: a cursor the reader, a value its block.
 class TableReader : public std::enable_shared_from_this<TableReader> {
@@ -74,6 +75,10 @@ class TableReader : public std::enable_shared_from_this<TableReader> {
   // What the table says of itself, for a repair without manifest; reads the whole file for its
   // checksum, but verifies only footer and properties: Open and Check do the rest.
   static Result<TableFacts> ReadFacts(const io::File& file);
+
+  ~TableReader();
+  TableReader(const TableReader&) = delete;
+  TableReader& operator=(const TableReader&) = delete;
 
   const TableFacts& facts() const { return facts_; }
   std::string_view path() const { return file_->path(); }

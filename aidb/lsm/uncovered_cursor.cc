@@ -38,18 +38,38 @@ class ListSource final : public RangeDeleteSource {
 class UncoveredCursor final : public EntryCursor {
  public:
   UncoveredCursor(std::unique_ptr<EntryCursor> entries,
-                  std::vector<std::shared_ptr<RangeDeleteSource>> sources, OwnRanges own)
-      : entries_(std::move(entries)), sources_(std::move(sources)), own_(own) {}
+                  std::vector<std::shared_ptr<RangeDeleteSource>> sources, OwnRanges own,
+                  const kv::ScanRange& range)
+      : entries_(std::move(entries)), sources_(std::move(sources)), own_(own), range_(range) {}
 
   void SeekToFirst() override {
-    entries_->SeekToFirst();
+    if (range_.lower.empty()) {
+      entries_->SeekToFirst();
+    } else {
+      entries_->Seek(range_.lower, kv::kSequenceMax);
+    }
     PassForward();
   }
   void SeekToLast() override {
-    entries_->SeekToLast();
+    if (!range_.upper) {
+      entries_->SeekToLast();
+    } else {
+      entries_->Seek(*range_.upper, kv::kSequenceMax);
+      if (entries_->valid()) {
+        entries_->Prev();
+      } else if (entries_->status().ok()) {
+        entries_->SeekToLast();
+      }
+    }
     PassBackward();
   }
   void Seek(std::string_view key, Sequence sequence) override {
+    if (key < range_.lower) return SeekToFirst();
+    if (range_.upper && key >= *range_.upper) {
+      Begin();
+      outside_ = true;
+      return;
+    }
     entries_->Seek(key, sequence);
     PassForward();
   }
@@ -63,7 +83,9 @@ class UncoveredCursor final : public EntryCursor {
     entries_->Prev();
     PassBackward();
   }
-  Status status() const override { return status_.ok() ? entries_->status() : status_; }
+  Status status() const override {
+    return status_.ok() && !outside_ ? entries_->status() : status_;
+  }
 
  private:
   // So many hidden entries in a row are passed over one by one; then a seek jumps over the rest.
@@ -78,30 +100,40 @@ class UncoveredCursor final : public EntryCursor {
 
   void PassForward() {
     int steps = 0;
-    for (Begin(); entries_->valid() && Locate();) {
+    for (Begin(); entries_->valid() && Locate(entries_->entry().key);) {
       const Hidden hidden = Look();
       if (hidden == Hidden::kNo) return Show();
       if (hidden == Hidden::kYes || ++steps < kStepsMax) {
         entries_->Next();
-      } else if (end_) {
-        entries_->Seek(*end_, kv::kSequenceMax);
-        steps = 0;
-      } else {
+      } else if (!JumpForward()) {
         return;
       }
     }
   }
 
+  // Behind the stretch at hand, and those that follow it without a gap and hide all that is in
+  // them. False when nothing is left there to look at.
+  bool JumpForward() {
+    std::string_view to;
+    do {
+      if (!end_) return false;
+      to = *end_;
+      if (!Locate(to)) return false;
+    } while (HidesAll());
+    entries_->Seek(to, kv::kSequenceMax);
+    return true;
+  }
+
+  // Once it has jumped it goes on so: the first entry below a stretch is found by the jump.
   void PassBackward() {
     int steps = 0;
-    for (Begin(); entries_->valid() && Locate();) {
+    for (Begin(); entries_->valid() && Locate(entries_->entry().key);) {
       const Hidden hidden = Look();
       if (hidden == Hidden::kNo) return Show();
       if (hidden == Hidden::kYes || ++steps < kStepsMax) {
         entries_->Prev();
-      } else if (!begin_.empty()) {
+      } else if (begin_ > range_.lower) {
         entries_->Seek(begin_, kv::kSequenceMax);
-        steps = 0;
         if (entries_->valid()) entries_->Prev();
       } else {
         return;
@@ -110,7 +142,7 @@ class UncoveredCursor final : public EntryCursor {
   }
 
   void Begin() {
-    valid_ = false;
+    valid_ = outside_ = false;
     status_ = Status();
   }
   void Show() {
@@ -124,17 +156,22 @@ class UncoveredCursor final : public EntryCursor {
     if (same_ == nullptr || entries_->entry().sequence >= same_->sequence) {
       return Hidden::kNo;
     }
-    return same_->hides_not_all.load(std::memory_order_acquire) ? Hidden::kYes
-                                                                : Hidden::kWithAllOfTheStretch;
+    return HidesAll() ? Hidden::kWithAllOfTheStretch : Hidden::kYes;
+  }
+  // Whether the stretch at hand hides whatever lies in it.
+  bool HidesAll() const {
+    return above_ != nullptr ||
+           (same_ != nullptr && !same_->hides_not_all.load(std::memory_order_acquire));
   }
 
-  // Finds the stretch that holds the key at hand; false when that fails.
-  bool Locate() {
-    const std::string_view key = entries_->entry().key;
+  // Finds the stretch that holds `key`, and what of it lies in the scan's range; false when the key
+  // does not, or when that fails.
+  bool Locate(std::string_view key) {
     if (located_ && key >= begin_ && (!end_ || key < *end_)) return true;
     located_ = false;
-    begin_ = {};
-    end_.reset();
+    if (key < range_.lower || (range_.upper && key >= *range_.upper)) return false;
+    begin_ = range_.lower;
+    end_ = range_.upper;
     above_ = same_ = nullptr;
     for (size_t i = 0; i < sources_.size(); ++i) {
       const Result<RangeStretch> stretch = sources_[i]->StretchFor(key);
@@ -158,13 +195,15 @@ class UncoveredCursor final : public EntryCursor {
   const std::unique_ptr<EntryCursor> entries_;
   const std::vector<std::shared_ptr<RangeDeleteSource>> sources_;
   const OwnRanges own_;
+  const kv::ScanRange range_;
 
-  // The stretch at hand. The views are of the sources.
+  // The stretch at hand. The views are of the sources and of range_.
   bool located_ = false;
   std::string_view begin_;
   std::optional<std::string_view> end_;
   const RangeDeleteVersion* above_ = nullptr;
   const RangeDeleteVersion* same_ = nullptr;
+  bool outside_ = false;  // Sought behind the range: entries_ was not asked.
   Status status_;
 };
 
@@ -176,9 +215,9 @@ std::unique_ptr<RangeDeleteSource> NewRangeDeleteSource(RangeDeletes deletes, Se
 
 std::unique_ptr<EntryCursor> NewUncoveredCursor(
     std::unique_ptr<EntryCursor> entries, std::vector<std::shared_ptr<RangeDeleteSource>> sources,
-    OwnRanges own) {
+    OwnRanges own, const kv::ScanRange& range) {
   if (sources.empty()) return entries;
-  return std::make_unique<UncoveredCursor>(std::move(entries), std::move(sources), own);
+  return std::make_unique<UncoveredCursor>(std::move(entries), std::move(sources), own, range);
 }
 
 }  // namespace aidb::lsm

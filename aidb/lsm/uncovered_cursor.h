@@ -20,6 +20,7 @@
 #include <vector>
 
 #include "aidb/base/result.h"
+#include "aidb/kv/options.h"
 #include "aidb/lsm/entry.h"
 #include "aidb/lsm/range_deletes.h"
 
@@ -48,8 +49,9 @@ std::unique_ptr<RangeDeleteSource> NewRangeDeleteSource(RangeDeletes deletes, Se
 // The same for a list whose neighbours, behind `before` and in front of `after`, have none.
 RangeStretch StretchIn(RangeDeletes deletes, Sequence at, std::string_view key);
 
-// The entries of `entries` that no range delete of its own source or of one above hides. Those that
-// are too new for the scan are left out here and there as well.
+// The entries of `entries` in `range` that no range delete of its own source or of one above hides.
+// Those that are too new for the scan are left out here and there as well. What lies outside of
+// `range` it does not look at, however far a range delete goes.
 //
 // `sources` are those above, newest first, and then, if it has any, its own: `own` says so.
 //
@@ -58,6 +60,6 @@ RangeStretch StretchIn(RangeDeletes deletes, Sequence at, std::string_view key);
 enum class OwnRanges : bool { kNone, kLast };
 std::unique_ptr<EntryCursor> NewUncoveredCursor(
     std::unique_ptr<EntryCursor> entries, std::vector<std::shared_ptr<RangeDeleteSource>> sources,
-    OwnRanges own);
+    OwnRanges own, const kv::ScanRange& range = {});
 
 }  // namespace aidb::lsm

@@ -1,6 +1,7 @@
 #include "aidb/lsm/uncovered_cursor.h"
 
 #include <algorithm>
+#include <iterator>
 #include <memory>
 #include <string>
 #include <vector>
@@ -64,7 +65,7 @@ struct Sources {
   std::vector<std::shared_ptr<Memtable>> memtables;
   uint64_t moves = 0;
 
-  std::unique_ptr<EntryCursor> NewCursor(Sequence at) {
+  std::unique_ptr<EntryCursor> NewCursor(Sequence at, const kv::ScanRange& range = {}) {
     std::vector<std::unique_ptr<EntryCursor>> children;
     std::vector<std::shared_ptr<RangeDeleteSource>> sources;
     for (const auto& memtable : memtables) {
@@ -72,7 +73,7 @@ struct Sources {
       if (!deletes.empty()) sources.push_back(NewRangeDeleteSource(deletes, at));
       children.push_back(
           NewUncoveredCursor(std::make_unique<Counting>(memtable->NewCursor(), moves), sources,
-                             deletes.empty() ? OwnRanges::kNone : OwnRanges::kLast));
+                             deletes.empty() ? OwnRanges::kNone : OwnRanges::kLast, range));
     }
     return NewMergingCursor(std::move(children));
   }
@@ -127,6 +128,62 @@ TEST(UncoveredCursor, ASeekStepsThroughNoRangeThatWasDeletedInItsOwnMemtable) {
   ExpectFewMoves(sources, kMany + 1);
 }
 
+// A source as a table is one: `ranges` over the keys of a memtable, which knows nothing of them.
+struct TableLike {
+  explicit TableLike(std::vector<OwnedFragment> ranges, OwnRanges own_ranges)
+      : list(std::move(ranges)), own(own_ranges) {
+    for (uint64_t i = 0; i < kMany; ++i) Put(*memtable, NumberedKey(i), i + 1);
+  }
+
+  // What a scan of [from, to) sees at `at`; sets `moves`.
+  std::vector<std::string> Scan(uint64_t from, uint64_t to, uint64_t at, kv::ScanOrder order) {
+    const kv::ScanRange range{.lower = NumberedKey(from), .upper = NumberedKey(to)};
+    std::vector<std::shared_ptr<RangeDeleteSource>> sources;
+    sources.push_back(NewRangeDeleteSource(list.deletes(), Sequence{at}));
+    moves = 0;
+    VisibleCursor cursor(
+        NewUncoveredCursor(std::make_unique<Counting>(memtable->NewCursor(), moves),
+                           std::move(sources), own, range),
+        Sequence{at}, 0, {range.lower, range.upper}, nullptr, VisibleCursor::DeleteRunReport());
+    std::vector<std::string> seen;
+    if (order == kv::ScanOrder::kForward) {
+      for (cursor.SeekToFirst(); cursor.Valid(); cursor.Next()) seen.emplace_back(cursor.key());
+    } else {
+      for (cursor.SeekToLast(); cursor.Valid(); cursor.Prev()) seen.emplace_back(cursor.key());
+    }
+    return seen;
+  }
+
+  std::shared_ptr<Memtable> memtable = NewMemtable();
+  RangeDeleteList list;
+  OwnRanges own;
+  uint64_t moves = 0;
+};
+
+TEST(UncoveredCursor, AScanStopsAtItsBoundsUnderARangeDeleteThatStays) {
+  TableLike table({{"", "z", {Sequence{kMany + 1}}}}, OwnRanges::kLast);
+  for (const kv::ScanOrder order : {kv::ScanOrder::kForward, kv::ScanOrder::kReverse}) {
+    EXPECT_TRUE(table.Scan(1000, 1010, kMany + 1, order).empty());
+    EXPECT_LT(table.moves, 40u);
+    EXPECT_EQ(table.Scan(1000, 1010, kMany, order).size(), 10u) << "a snapshot before it";
+    EXPECT_LT(table.moves, 40u);
+  }
+}
+
+TEST(UncoveredCursor, PassesNeighbouringRangeDeletesAtOnce) {
+  constexpr uint64_t kEach = 100;
+  std::vector<OwnedFragment> fragments;
+  for (uint64_t i = 0; i + kEach < kMany; i += kEach) {
+    fragments.push_back({NumberedKey(i), NumberedKey(i + kEach), {Sequence{kMany + 1 + i}}});
+  }
+  TableLike table(fragments, OwnRanges::kNone);
+  EXPECT_EQ(table.Scan(0, kMany, 3 * kMany, kv::ScanOrder::kForward).size(), kEach);
+  EXPECT_LT(table.moves, kEach + 20);
+  // Going down, one jump for each.
+  EXPECT_EQ(table.Scan(0, kMany, 3 * kMany, kv::ScanOrder::kReverse).size(), kEach);
+  EXPECT_LT(table.moves, kEach + 20 + 2 * fragments.size());
+}
+
 TEST(UncoveredCursor, FindsWhatWasWrittenIntoADeletedRange) {
   Sources sources;
   sources.memtables = {NewMemtable()};
@@ -145,6 +202,36 @@ TEST(UncoveredCursor, FindsWhatWasWrittenIntoADeletedRange) {
   cursor->SeekToLast();
   ASSERT_TRUE(cursor->valid());
   EXPECT_EQ(cursor->entry().sequence, Sequence{1002});
+}
+
+// A scan of [lower, upper), in both directions and with a turn at every key.
+void ExpectWithin(Sources& sources, uint64_t at, const std::string& lower, const std::string& upper,
+                  const std::vector<std::string>& all, Rng& rng) {
+  const kv::ScanRange range{.lower = lower, .upper = upper};
+  if (range.empty()) return;
+  std::vector<std::string> expected;
+  std::ranges::copy_if(all, std::back_inserter(expected),
+                       [&](const std::string& key) { return range.Contains(key); });
+  VisibleCursor cursor(sources.NewCursor(Sequence{at}, range), Sequence{at}, 0,
+                       {range.lower, range.upper}, nullptr, VisibleCursor::DeleteRunReport());
+  std::vector<std::string> up;
+  for (cursor.SeekToFirst(); cursor.Valid(); cursor.Next()) up.emplace_back(cursor.key());
+  EXPECT_EQ(up, expected) << lower << " to " << upper << " at " << at;
+  std::vector<std::string> down;
+  for (cursor.SeekToLast(); cursor.Valid(); cursor.Prev()) down.emplace_back(cursor.key());
+  std::ranges::reverse(down);
+  EXPECT_EQ(down, expected) << lower << " to " << upper << " at " << at;
+  if (expected.empty()) return;
+  size_t place = rng.Below(expected.size());
+  cursor.Seek(expected[place]);
+  for (int step = 0; step < 30; ++step) {
+    ASSERT_TRUE(cursor.Valid());
+    ASSERT_EQ(cursor.key(), expected[place]);
+    const bool forward = place == 0 || (place + 1 < expected.size() && rng.OneIn(2));
+    if (forward && place + 1 == expected.size()) return;
+    place += forward ? 1 : size_t{0} - 1;
+    forward ? cursor.Next() : cursor.Prev();
+  }
 }
 
 // Random memtables against a map, at random sequences and in both directions.
@@ -189,6 +276,7 @@ TEST(UncoveredCursor, ShowsWhatAMapWithHistoryHolds) {
       for (cursor.SeekToLast(); cursor.Valid(); cursor.Prev()) down.emplace_back(cursor.key());
       std::ranges::reverse(down);
       EXPECT_EQ(down, expected) << "seed " << seed << " at " << at;
+      for (int i = 0; i < 10; ++i) ExpectWithin(sources, at, key_of(), key_of(), expected, rng);
       for (int probe = 0; probe < 20; ++probe) {
         const std::string key = key_of();
         const auto place = std::ranges::lower_bound(expected, key);
