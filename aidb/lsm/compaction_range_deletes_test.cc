@@ -1,13 +1,17 @@
 // Range deletes in flushes and merges.
 
+#include <algorithm>
 #include <cinttypes>
+#include <memory>
 #include <string>
 #include <vector>
 
 #include <gtest/gtest.h>
 
 #include "aidb/kv/range_delete.h"
+#include "aidb/lsm/owned_entry_for_test.h"
 #include "aidb/lsm/test_store.h"
+#include "aidb/lsm/vector_cursor_for_test.h"
 #include "aidb/testing/seed.h"
 #include "aidb/testing/status_matchers.h"
 
@@ -22,6 +26,11 @@ TestStore::Options Small() {
                     .table_bytes = 1000},
           .table = {.block_bytes = 200, .compression = kv::Compression::kNone}};
 }
+
+class FixedRandom final : public Random {
+ public:
+  uint64_t Next() override { return 7; }
+};
 
 std::string NumberedKey(uint64_t i) {
   char text[24];
@@ -288,6 +297,42 @@ TEST(CompactionRangeDeletes, AreWorthAJobWhenNothingIsFull) {
   EXPECT_EQ(RangeDeletesIn(store), 0u);
   EXPECT_EQ(EntriesIn(store), 300u);
   EXPECT_EQ(store.Difference(), "");
+}
+
+// Each table ends behind a key of full length, and the next one goes on with the range.
+TEST(CompactionRangeDeletes, TablesPartBehindKeysOfFullLength) {
+  const std::string longest(kv::kKeyBytesMax, 'a');
+  std::string high = longest;
+  std::ranges::fill(high.begin() + 1, high.end(), '\xFF');
+  for (const std::string& last : {longest, high}) {
+    for (const std::string& next : {std::string("ab"), std::string("b"), kv::NextKey(longest)}) {
+      if (next <= last) continue;
+      const std::vector<OwnedEntry> entries = {{last, Sequence{5}, OpKind::kPut, "v"},
+                                               {next, Sequence{5}, OpKind::kPut, "v"},
+                                               {"c", Sequence{5}, OpKind::kPut, "v"}};
+      TestFiles files;
+      FileNumbers numbers(1);
+      FixedRandom salts;
+      VectorCursor cursor(entries);
+      const std::vector<RangeDelete> ranges = {{"a", "z", Sequence{3}}};
+      KeepRule rule = KeepRule::ForFlush({}, ranges);
+      const auto written = WriteTables(cursor, rule,
+                                       {.files = files,
+                                        .directory = "d",
+                                        .numbers = numbers,
+                                        .random = salts,
+                                        .table = {},
+                                        .table_bytes = 1,
+                                        .grandparents = {}});
+      ASSERT_OK(written);
+      std::vector<TableRef> tables;
+      for (const TableFacts& facts : written->tables) {
+        tables.push_back(std::make_shared<TableFile>(facts, TableUnused()));
+      }
+      EXPECT_OK(Run::Build(1, 0, tables)) << next.substr(0, 3);
+      EXPECT_GE(tables.size(), 2u);
+    }
+  }
 }
 
 }  // namespace

@@ -207,7 +207,7 @@ class Repair {
           report_.notes.push_back(source.name + " was found under the name " + other->second);
           source.name = other->second;
         } else if (own == facts_of.end()) {
-          Lose(source.name, 0, "is missing", Keys(table.facts));
+          Lose(source.name, 0, "is missing", Keys(table.facts) + MayBeBack(table.facts));
           continue;
         }
         sources_.push_back(std::move(source));
@@ -229,6 +229,11 @@ class Repair {
   }
   static std::string Keys(const TableFacts& facts) {
     return KeyText(facts.first_key) + " to " + KeyText(facts.last_key);
+  }
+
+  // Of a table that is lost as a whole.
+  static std::string MayBeBack(const TableFacts& facts) {
+    return facts.range_deletes == 0 ? "" : "; keys that its range deletes hid may be back";
   }
 
   // What tables hold to the end, so that a batch of a log is old news.
@@ -318,7 +323,12 @@ class Repair {
     std::vector<RangeDelete> deletes;
     for (const Source& source : sources_) {
       if (source.facts && source.facts->range_deletes == 0) continue;
+      const size_t told = report_.losses.size();
       auto list = RangeDeletesOf(source);
+      if (list == nullptr && source.facts && report_.losses.size() == told) {
+        Lose(source.name, 0, "its range deletes were not found",
+             "none; but keys that they hid may be back");
+      }
       if (list == nullptr) continue;
       list->deletes().AppendTo(deletes);
       lists.push_back(std::move(list));
@@ -330,7 +340,9 @@ class Repair {
   std::unique_ptr<EntryCursor> OpenOrLose(const Source& source) {
     auto opened = OpenTable(source);
     if (opened.ok()) return *std::move(opened);
-    Lose(source.name, 0, opened.status().message(), source.facts ? Keys(*source.facts) : "unknown");
+    Lose(source.name, 0, opened.status().message(),
+         source.facts ? Keys(*source.facts)
+                      : "unknown; keys that its range deletes hid, if it had any, may be back");
     return NewMergingCursor({});
   }
 

@@ -260,6 +260,42 @@ TEST(Repair, TellsOfRangeDeletesThatCannotBeRead) {
   EXPECT_EQ(outcome.contents.size(), sample.contents.size() + 90);
 }
 
+bool TellsOfRangeDeletes(const kv::RepairReport& report) {
+  return std::ranges::any_of(report.losses, [](const kv::RepairLoss& loss) {
+    return loss.keys_lost.find("may be back") != std::string::npos;
+  });
+}
+
+TEST(Repair, TellsOfRangeDeletesThatAreGoneWithTheirTableOrItsFooter) {
+  const Sample sample = SampleWithRangeDeletes();
+  const std::string table = FilesOf(sample.disk, FileKind::kTable).at(1);
+  const uint64_t bytes = sample.disk.ReadFile(table)->size();
+  const auto without_current = [](io::FileSystem& files) {
+    ASSERT_OK(files.Remove("store/CURRENT"));
+  };
+  const auto spoil_footer = [&](io::FileSystem& files) { Flip(files, table, bytes - 5); };
+  const Outcome missing =
+      RepairAfter(sample.disk, [&](io::FileSystem& files) { ASSERT_OK(files.Remove(table)); });
+  ASSERT_OK(missing.status);
+  EXPECT_TRUE(TellsOfRangeDeletes(missing.report));
+  const Outcome both = RepairAfter(sample.disk, [&](io::FileSystem& files) {
+    Flip(files, table, 20);
+    spoil_footer(files);
+  });
+  ASSERT_OK(both.status);
+  EXPECT_TRUE(TellsOfRangeDeletes(both.report));
+  const Outcome unnamed = RepairAfter(sample.disk, [&](io::FileSystem& files) {
+    without_current(files);
+    spoil_footer(files);
+  });
+  ASSERT_OK(unnamed.status);
+  EXPECT_TRUE(TellsOfRangeDeletes(unnamed.report));
+  const Outcome found = RepairAfter(sample.disk, spoil_footer);
+  ASSERT_OK(found.status);
+  EXPECT_FALSE(TellsOfRangeDeletes(found.report));
+  EXPECT_EQ(found.contents, sample.contents);
+}
+
 TEST(Repair, NeedsNeitherCurrentNorManifestNorJournal) {
   for (const End end : {End::kClosed, End::kKilled}) {
     const Sample sample = MakeSample(end);

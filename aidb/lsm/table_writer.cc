@@ -151,6 +151,22 @@ constexpr uint64_t kEntriesBetweenStops = 1024;
 constexpr uint64_t kRangeDeletesMax = 16'384;  // Of a table; a block has room for four times that.
 constexpr size_t kKeyBytesShown = 48;
 
+// Where the range deletes of a table with this last key may end when the next one begins with
+// `next`: a key behind a key that is short enough to be the last one of a table (LastKeyOf).
+// Nullopt when there is none between the two, which takes keys of full length.
+std::optional<std::string> CutBetween(std::string_view last, std::string_view next) {
+  if (last.size() < kv::kKeyBytesMax) return kv::NextKey(last);
+  const auto common = static_cast<size_t>(std::ranges::mismatch(last, next).in1 - last.begin());
+  if (common + 1 < next.size()) return kv::NextKey(next.substr(0, common + 1));
+  for (size_t i = common + 1; i + 1 < last.size(); ++i) {
+    if (last[i] == '\xFF') continue;
+    std::string between(last.substr(0, i + 1));
+    between.back() = static_cast<char>(static_cast<unsigned char>(between.back()) + 1);
+    return kv::NextKey(between);
+  }
+  return std::nullopt;
+}
+
 class Writer {
  public:
   Writer(KeepRule& rule, const TableTarget& target) : rule_(rule), target_(target) {}
@@ -195,9 +211,10 @@ class Writer {
                         "\" comes before \"" + EscapeForMessage(entry.key, kKeyBytesShown) + "\"");
     }
     if (new_key) {
-      const bool cut = MustCutBefore(entry.key);
+      std::optional<std::string> cut;
+      if (MustCutBefore(entry.key)) cut = CutBetween(builder_->last_key(), entry.key);
       key_ = entry.key;
-      if (cut) AIDB_RETURN_IF_ERROR(EndTable(kv::NextKey(builder_->last_key())));
+      if (cut) AIDB_RETURN_IF_ERROR(EndTable(cut));
       AIDB_RETURN_IF_ERROR(CutManyRanges(entry.key));
     }
     sequence_ = entry.sequence;
