@@ -38,6 +38,7 @@ enum class Canary : uint8_t {
   kMergeFoldsStale,          // A merge does not see the write just before it.
   kClockSetBack,             // Values that were seen as expired are back when the clock is.
   kConditionUnchecked,       // A conditional write does not look whether its keys have changed.
+  kOperandHides,             // A merge of tables drops what an operand lies on.
   kRepairForgetsLog,         // A repair takes tables only, and reports no loss.
   kCount,
 };

@@ -48,6 +48,18 @@ Result<std::string> Merger::Apply(MergeOperator op, std::string_view key,
   return user_->Merge(op, key, value, operand);
 }
 
+bool Merger::IsBounded(MergeOperator op) {
+  return op == MergeOperator::kAddI64 || op == MergeOperator::kMax || op == MergeOperator::kMin;
+}
+
+std::optional<std::string> Merger::Joined(MergeOperator op, std::string_view older,
+                                          std::string_view newer) {
+  if (op == MergeOperator::kAddI64) return Sum(older, newer);
+  if (op == MergeOperator::kMax) return std::string(std::max(older, newer));
+  if (op == MergeOperator::kMin) return std::string(std::min(older, newer));
+  return std::nullopt;
+}
+
 namespace {
 
 // What a key holds.
@@ -59,8 +71,9 @@ struct Held {
 
 class Fold {
  public:
-  Fold(const Merger& merger, uint64_t now_ms, uint64_t bytes_max, const ReadNewest& read)
-      : merger_(merger), now_ms_(now_ms), bytes_max_(bytes_max), read_(read) {}
+  Fold(const Merger& merger, uint64_t now_ms, uint64_t bytes_max, const ReadNewest& read,
+       const StaysOperand& stays)
+      : merger_(merger), now_ms_(now_ms), bytes_max_(bytes_max), read_(read), stays_(stays) {}
 
   // Learns of the operation that will be taken as number `index`.
   void Expect(size_t index, const WriteBatch::Operation& operation) {
@@ -88,6 +101,10 @@ class Fold {
     }
     Key& key = merged->second;
     if (operation.kind == OpKind::kMerge) {
+      if (!key.known && key.last == index && stays_ && stays_(operation)) {
+        folded_.Add(operation);
+        return folded_.Validate(bytes_max_);
+      }
       AIDB_ASSIGN_OR_RETURN(key.held, Merged(operation, key));
     } else {
       key.held = ByItself(operation);
@@ -162,6 +179,7 @@ class Fold {
   const uint64_t now_ms_;
   const uint64_t bytes_max_;
   const ReadNewest& read_;
+  const StaysOperand& stays_;
   std::map<std::string, Key, std::less<>> keys_;
   WriteBatch folded_;
 };
@@ -180,8 +198,9 @@ Status ForEach(const WriteBatch& batch, const Visit& visit) {
 }  // namespace
 
 Result<WriteBatch> FoldMerges(const WriteBatch& batch, const Merger& merger, uint64_t now_ms,
-                              uint64_t bytes_max, const ReadNewest& read) {
-  Fold fold(merger, now_ms, bytes_max, read);
+                              uint64_t bytes_max, const ReadNewest& read,
+                              const StaysOperand& stays) {
+  Fold fold(merger, now_ms, bytes_max, read, stays);
   AIDB_RETURN_IF_ERROR(ForEach(batch, [&](size_t index, const WriteBatch::Operation& operation) {
     fold.Expect(index, operation);
     return Status();

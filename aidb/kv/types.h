@@ -24,7 +24,7 @@ enum class OpKind : uint8_t {
   kPut = 1,
   kDelete = 2,
   kPutExpiring = 5,  // A put with the instant from which its value is absent.
-  kMerge = 3,        // In batches alone: a store writes what it makes of it.
+  kMerge = 3,        // An operand: changes what its key holds, and hides nothing.
   kDeleteRange = 4,  // A delete of all keys in a range.
   // Reserved in the formats, not written yet:
   kSingleDelete = 6,
@@ -40,10 +40,10 @@ enum class OpKind : uint8_t {
 // Whether the operation carries an instant `expires_at_ms`: milliseconds since 1970 by the wall
 // clock, eight bytes in each format.
 constexpr bool Expires(OpKind kind) { return kind == OpKind::kPutExpiring; }
-// Whether stores write operations of this kind. A merge is none of them: what it makes is.
+// Whether stores write operations of this kind.
 constexpr bool IsStored(OpKind kind) {
   return kind == OpKind::kPut || kind == OpKind::kDelete || kind == OpKind::kPutExpiring ||
-         kind == OpKind::kDeleteRange;
+         kind == OpKind::kMerge || kind == OpKind::kDeleteRange;
 }
 
 // How an operand of a merge changes what its key holds (merge.h). Each is total: whatever the

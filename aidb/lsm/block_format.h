@@ -49,7 +49,7 @@ enum BlockFlags : uint8_t {
   kWideOffsets = 1,       // Offsets are u32, not u16.
   kTags = 2,              // Tags are present: data blocks, and only those.
   kOneSequence = 4,       // Every sequence equals `base`.
-  kHasDeletes = 8,        // Deletes, of ranges as well, or entries that expire inside.
+  kHasDeletes = 8,        // Deletes, of ranges as well, operands, or entries that expire inside.
   kSeveralVersions = 16,  // Some key occurs more than once.
   kKnownBlockFlags = 31,
 };
@@ -66,7 +66,8 @@ inline constexpr int kKindBits = 4;
 
 // What counts for kHasDeletes and for the shares in the index: what is no value, or will be none.
 constexpr bool MayHide(kv::OpKind kind) {
-  return kind == kv::OpKind::kDelete || kind == kv::OpKind::kDeleteRange || kv::Expires(kind);
+  return kind == kv::OpKind::kDelete || kind == kv::OpKind::kDeleteRange ||
+         kind == kv::OpKind::kMerge || kv::Expires(kind);
 }
 
 inline uint8_t TagOf(uint64_t hash) { return static_cast<uint8_t>(hash >> 56); }

@@ -84,6 +84,8 @@ void RoundTrip(std::string_view bytes) {
     if (!is_delete && *sequence % 4 == 2) {
       entries.back().kind = OpKind::kPutExpiring;
       entries.back().expires_at_ms = *sequence * 0x9E3779B97F4A7C15;
+    } else if (*sequence % 16 == 4 && !value->empty()) {
+      entries.back().kind = OpKind::kMerge;
     }
   }
   std::ranges::sort(entries, InOrder);

@@ -35,7 +35,7 @@ constexpr uint32_t Bit(OpKind kind) { return uint32_t{1} << static_cast<unsigned
 // A bit for each kind of entry that a block may hold.
 uint32_t KindsIn(BlockKind block) {
   if (block == BlockKind::kRangeDeletes) return Bit(OpKind::kDeleteRange);
-  return Bit(OpKind::kPut) | Bit(OpKind::kDelete) | Bit(OpKind::kPutExpiring);
+  return Bit(OpKind::kPut) | Bit(OpKind::kDelete) | Bit(OpKind::kPutExpiring) | Bit(OpKind::kMerge);
 }
 
 Status BadEntry(size_t i, std::string_view what) {
@@ -177,6 +177,10 @@ inline const char* EntryBlock::CheckEntry(size_t i, const char* from, const char
   }
   if (value_bytes != 0 && kind == static_cast<uint64_t>(OpKind::kDelete)) {
     return "delete with a value";
+  }
+  if (kind == static_cast<uint64_t>(OpKind::kMerge)) {
+    if (value_bytes == 0) return "operand without an operator";
+    if (base_ + sequence == 0) return "operand with sequence 0";
   }
   // The bytes of a short key that are not there count as zero; anything else would be a key with
   // two encodings.

@@ -131,6 +131,7 @@ TEST(Block, SaysWhatIsInside) {
   EXPECT_EQ(flags({a}), kTags | kOneSequence);
   EXPECT_EQ(flags({a, {"b", Sequence{6}, OpKind::kPut, ""}}), kTags);
   EXPECT_EQ(flags({a, {"b", Sequence{6}, OpKind::kPutExpiring, "", 7}}), kTags | kHasDeletes);
+  EXPECT_EQ(flags({a, {"b", Sequence{6}, OpKind::kMerge, "\x01"}}), kTags | kHasDeletes);
   EXPECT_EQ(flags({a, {"a", Sequence{4}, OpKind::kDelete, ""}}),
             kTags | kHasDeletes | kSeveralVersions);
   EXPECT_EQ(flags({a,
@@ -169,11 +170,25 @@ TEST(Block, RefusesWhatItDoesNotKnow) {
   const size_t kind_at = good.size() - 3;
   EXPECT_NE(message(kind_at, 0).find("never written"), std::string::npos);
   for (char kind = 3; kind < 16; ++kind) {
-    if (kind == 5) continue;
+    if (kind == 3 || kind == 5) continue;
     EXPECT_NE(message(kind_at, kind).find("newer version"), std::string::npos);
   }
+  EXPECT_NE(message(kind_at, 3).find("wrong about deletes"), std::string::npos);
   const auto as_index = Block::Parse(BlockKind::kIndex, BlockBuffer::CopyOf(good));
   EXPECT_FALSE(as_index.ok());
+}
+
+TEST(Block, RefusesAnOperandWithoutOperatorOrSequence) {
+  const auto wrong = [](std::string_view value, uint64_t sequence) {
+    BlockBuilder builder(BlockTags::kPresent);
+    builder.Add(
+        {.key = "key", .value = value, .sequence = Sequence{sequence}, .kind = OpKind::kMerge}, 0);
+    const auto block = Block::Parse(BlockKind::kData, BlockBuffer::CopyOf(builder.Finish()));
+    return std::string(block.status().message());
+  };
+  EXPECT_EQ(wrong("\x01", 1), "");
+  EXPECT_NE(wrong("", 1).find("without an operator"), std::string::npos);
+  EXPECT_NE(wrong("\x01", 0).find("sequence 0"), std::string::npos);
 }
 
 TEST(Block, SurvivesEveryBitFlipAndTruncation) {

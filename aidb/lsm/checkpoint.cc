@@ -116,7 +116,8 @@ class Writer {
                      .table = source_.table,
                      .table_bytes = source_.table_bytes,
                      .grandparents = {},
-                     .stop = &source_.stop};
+                     .stop = &source_.stop,
+                     .merger = source_.merger};
     into.table.level = 0;
     into.table.run = source_.numbers.Take();
     AIDB_ASSIGN_OR_RETURN(WrittenTables written, WriteTables(entries, rule, into));

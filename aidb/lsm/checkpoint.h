@@ -42,6 +42,7 @@ struct CheckpointSource {
   FileNumbers& numbers;  // Above those of all tables.
   TableOptions table;    // Of the table that is written.
   uint64_t table_bytes = 0;
+  kv::Merger merger{};
   const std::atomic<bool>& stop;  // Set by another thread to give up: kUnavailable.
 };
 

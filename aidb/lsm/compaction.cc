@@ -181,7 +181,8 @@ CompactionOutcome RunCompaction(const CompactionJob& job, const Version& version
                      .table = options,
                      .table_bytes = table_bytes,
                      .grandparents = job.grandparents,
-                     .stop = &stop};
+                     .stop = &stop,
+                     .merger = env.merger};
   target.table.level = job.output_level;
   target.table.run = job.output_run;
   Result<WrittenTables> written = WriteTables(*merged, rule, target);
@@ -201,6 +202,7 @@ CompactionOutcome RunCompaction(const CompactionJob& job, const Version& version
   outcome.stats.entries_in = written->entries_in;
   outcome.stats.entries_out = written->entries_out;
   outcome.stats.bytes_out = written->bytes_out;
+  outcome.stats.folded = written->folded;
   outcome.stats.shadowed = rule.shadowed();
   outcome.stats.deletes_dropped = rule.deletes_dropped();
   outcome.stats.unread = EntriesOf(job.inputs) - EntriesOf(inputs);

@@ -15,6 +15,7 @@ namespace aidb::lsm {
 struct CompactionStats {
   uint64_t entries_in = 0;
   uint64_t entries_out = 0;
+  uint64_t folded = 0;           // Operands, and what they lay on, that became one entry.
   uint64_t shadowed = 0;         // Older or hidden versions that nobody can read any more.
   uint64_t unread = 0;           // Likewise, in tables that were not read for that.
   uint64_t deletes_dropped = 0;  // Deletes that had nothing left to hide.
@@ -40,6 +41,7 @@ struct CompactionEnv {
   FileNumbers& numbers;
   Random& random;
   TableCache& tables;
+  kv::Merger merger{};
 };
 
 // Merges the inputs of `job`, which is no trivial move, into new tables. They are durable and

@@ -15,6 +15,7 @@
 #include "aidb/lsm/file_names.h"
 #include "aidb/lsm/log_framing.h"
 #include "aidb/lsm/manifest.h"
+#include "aidb/lsm/operands.h"
 #include "aidb/lsm/table_format.h"
 #include "aidb/lsm/version_edit.h"
 
@@ -95,6 +96,7 @@ class LogDump {
 
   void PrintBatch(const Parsed& parsed) {
     kv::WriteBatch::Reader reader(parsed.payload);
+    std::string operand;
     for (uint64_t sequence = ToNumber(parsed.first_id);; ++sequence) {
       const auto operation = reader.Next();
       if (!operation.ok()) {
@@ -102,9 +104,9 @@ class LogDump {
         return;
       }
       if (!*operation) return;
+      const Entry entry = EntryOf(**operation, Sequence{sequence}, operand);
       line_("  " + Number(sequence) + " " +
-            EntryText((*operation)->kind, (*operation)->key, (*operation)->value,
-                      (*operation)->expires_at_ms));
+            EntryText(entry.kind, entry.key, entry.value, entry.expires_at_ms));
     }
   }
 
@@ -115,6 +117,7 @@ class LogDump {
           " entries, " + Number(facts.deletes) + " deletes, " +
           (facts.range_deletes == 0 ? std::string()
                                     : Number(facts.range_deletes) + " range deletes, ") +
+          (facts.operands == 0 ? std::string() : Number(facts.operands) + " operands, ") +
           "sequences " + Number(ToNumber(facts.lowest)) + " to " + Number(ToNumber(facts.highest)) +
           ", keys " + KeyText(facts.first_key) + " to " + KeyText(facts.last_key));
   }
@@ -250,6 +253,11 @@ std::string EntryText(OpKind kind, std::string_view key, std::string_view value,
   if (kind == OpKind::kDelete) return "delete " + KeyText(key);
   if (kind == OpKind::kDeleteRange) {
     return "delete from " + KeyText(key) + " up to " + KeyText(value) + ", which stays";
+  }
+  if (kind == OpKind::kMerge && !value.empty()) {
+    const Operand operand = OperandIn(value);
+    return "merge " + KeyText(key) + " by operator " + Number(static_cast<uint64_t>(operand.op)) +
+           " with \"" + EscapeForMessage(operand.bytes, kValueShown) + "\"";
   }
   const std::string text =
       "put " + KeyText(key) + " = \"" + EscapeForMessage(value, kValueShown) + "\"";

@@ -75,6 +75,7 @@ class TableDump {
           " entries, " + Number(facts.deletes) + " deletes, " +
           (facts.range_deletes == 0 ? std::string()
                                     : Number(facts.range_deletes) + " range deletes, ") +
+          (facts.operands == 0 ? std::string() : Number(facts.operands) + " operands, ") +
           Number(facts.raw_bytes) + " raw bytes, sequences " + Number(ToNumber(facts.lowest)) +
           " to " + Number(ToNumber(facts.highest)) + ", keys " + KeyText(facts.first_key) + " to " +
           KeyText(facts.last_key) + ", codec " + Number(static_cast<uint64_t>(properties->codec)) +

@@ -9,7 +9,7 @@
 namespace aidb::lsm {
 
 // "put "k" = "v"", escaped and cut to a line's length.
-// `expires_at_ms` where the kind has one.
+// `expires_at_ms` where the kind has one; the value of an operand as entries hold it.
 std::string EntryText(OpKind kind, std::string_view key, std::string_view value,
                       uint64_t expires_at_ms);
 

@@ -179,8 +179,7 @@ Result<kv::WriteBatch> Engine::Folded(kv::WriteBatch batch, Instant deadline) co
                                std::to_string(options_.write_wait_ms) +
                                " ms; split the batch or raise write_wait_ms");
     }
-    AIDB_ASSIGN_OR_RETURN(auto found, Find(*state, key, sequence));
-    return ValueOf(std::move(found), now_ms);
+    return Read(*state, key, sequence, now_ms);
   };
   return kv::FoldMerges(batch, merger_, *now_ms, options_.batch_bytes_max, read);
 }
@@ -216,15 +215,12 @@ Result<Sequence> Engine::WriteLocked(const kv::WriteBatch& batch, Instant deadli
       memtable.AddRangeDeletes(RangeDeletesIn(batch.operations(), first));
     }
     kv::WriteBatch::Reader operations = batch.operations_reader();
+    std::string operand;
     for (uint64_t id = ToNumber(first); id <= ToNumber(appended.last_id); ++id) {
       const auto operation = operations.Next();
       AIDB_CHECK(operation.ok() && operation->has_value());
       if ((*operation)->kind == OpKind::kDeleteRange) continue;
-      memtable.Add({.key = (*operation)->key,
-                    .value = (*operation)->value,
-                    .sequence = Sequence{id},
-                    .kind = (*operation)->kind,
-                    .expires_at_ms = (*operation)->expires_at_ms});
+      memtable.Add(EntryOf(**operation, Sequence{id}, operand));
     }
   }
   using journal::Journal;

@@ -45,6 +45,7 @@
 #include "aidb/lsm/manifest.h"
 #include "aidb/lsm/memtable.h"
 #include "aidb/lsm/open.h"
+#include "aidb/lsm/operands.h"
 #include "aidb/lsm/range_compaction.h"
 #include "aidb/lsm/read_state.h"
 #include "aidb/lsm/snapshot_list.h"
@@ -188,7 +189,7 @@ class Engine final : public kv::Store,
   // engine.cc
   Status CheckWritable() const;
   void Delay(uint64_t bytes);
-  // `batch` as it is written: with ends for its range deletes, and without merges.
+  // `batch` as it is written: range deletes have ends, merges are folded but those that can wait.
   Result<kv::WriteBatch> Folded(kv::WriteBatch batch, Instant deadline) const
       AIDB_REQUIRES(write_mu_);
   Result<kv::WriteBatch> WithEnds(const kv::WriteBatch& batch) const AIDB_REQUIRES(write_mu_);
@@ -219,8 +220,13 @@ class Engine final : public kv::Store,
   }
   static std::optional<Found> FindIn(const LoggedMemtable& memtable, const HashedKey& key,
                                      Sequence at);
-  Result<std::optional<Found>> Find(const ReadState& state, const HashedKey& key,
-                                    Sequence at) const;
+  // The newest entry that is not newer than `at`. With `operands` below those of merges, which it
+  // gets.
+  Result<std::optional<Found>> Find(const ReadState& state, const HashedKey& key, Sequence at,
+                                    OperandChain* operands = nullptr) const;
+  // What the key holds at `at`.
+  Result<std::optional<kv::PinnedValue>> Read(const ReadState& state, const HashedKey& key,
+                                              Sequence at, std::optional<uint64_t>& now_ms) const;
   void Count(const ReadCounters& counters) const;
   // `now_ms` is a view's, and is set when it is needed and was not.
   std::optional<kv::PinnedValue> ValueOf(std::optional<Found> found,

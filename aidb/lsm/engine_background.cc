@@ -84,7 +84,8 @@ TableTarget Engine::TargetFor(int level, uint64_t run) {
           .table = TableOptionsFor(level, run),
           .table_bytes = shape_.table_bytes,
           .grandparents = {},
-          .stop = &stopping_};
+          .stop = &stopping_,
+          .merger = merger_};
 }
 
 TableOptions Engine::TableOptionsFor(int level, uint64_t run) const {
@@ -254,7 +255,8 @@ CompactionOutcome Engine::Merge(const CompactionJob& job, const Version& version
                            .directory = directory_,
                            .numbers = *numbers_,
                            .random = env_.random,
-                           .tables = core_->tables},
+                           .tables = core_->tables,
+                           .merger = merger_},
                           stopping_);
   // A damaged input is marked, so that no later job picks it; reads of its other blocks go on.
   if (!outcome.status.ok() && outcome.edit.damaged.empty()) return outcome;

@@ -45,6 +45,7 @@ Status Engine::Checkpoint(std::string_view directory) {
                                          .numbers = *numbers_,
                                          .table = TableOptionsFor(0, 0),
                                          .table_bytes = shape_.table_bytes,
+                                         .merger = merger_,
                                          .stop = stopping_},
                                         directory);
   if (!status.ok() && Stopping()) return Closed();

@@ -206,6 +206,9 @@ void Engine::KeysTogether::Decide(Asked& asked, Result<std::optional<Found>> fou
   Answer& answer = answers_[asked.place];
   if (!found.ok()) {
     answer = std::move(found).status();
+  } else if (*found && (**found).kind == OpKind::kMerge) {
+    // Operands go on in the sources below: rare enough to be read alone, from the top.
+    answer = engine_.Read(*view_.state, asked.key, view_.sequence, view_.now_ms);
   } else {
     answer = engine_.ValueOf(*std::move(found), view_.now_ms);
   }

@@ -307,6 +307,7 @@ Status Engine::Replay(uint64_t log_number, Sequence first, uint32_t count,
   MutexLock write_lock(memtable.write_mutex());
   if (!range_deletes.empty()) memtable.AddRangeDeletes(range_deletes);
   kv::WriteBatch::Reader reader(operations);
+  std::string operand;
   for (uint32_t i = 0;; ++i) {
     AIDB_ASSIGN_OR_RETURN(const std::optional<kv::WriteBatch::Operation> operation, reader.Next());
     if (operation.has_value() != (i < count)) {
@@ -319,11 +320,7 @@ Status Engine::Replay(uint64_t log_number, Sequence first, uint32_t count,
     AIDB_RETURN_IF_ERROR(CountReplayed(*operation));
     if (operation->kind == OpKind::kDeleteRange) continue;
     if (kv::Expires(operation->kind)) core_->expires.store(true);
-    memtable.Add({.key = operation->key,
-                  .value = operation->value,
-                  .sequence = first + i,
-                  .kind = operation->kind,
-                  .expires_at_ms = operation->expires_at_ms});
+    memtable.Add(EntryOf(*operation, first + i, operand));
   }
 }
 

@@ -47,10 +47,11 @@ class RunTables {
 class HandleCursor final : public kv::Cursor {
  public:
   HandleCursor(std::unique_ptr<EntryCursor> entries, const Moment& at, KeyRange range,
-               std::shared_ptr<const ReadState> state, std::shared_ptr<const HandleCore> core)
+               std::shared_ptr<const ReadState> state, std::shared_ptr<const HandleCore> core,
+               kv::Merger merger)
       : core_(std::move(core)),
         cursor_(std::move(entries), at.sequence, at.now_ms, std::move(range), std::move(state),
-                VisibleCursor::DeleteRunReport()) {}
+                VisibleCursor::DeleteRunReport(), merger) {}
 
   bool Valid() const override { return !ended_ && cursor_.Valid(); }
   void SeekToFirst() override {
@@ -161,13 +162,25 @@ void Engine::Count(const ReadCounters& counters) const {
 }
 
 Result<std::optional<Engine::Found>> Engine::Find(const ReadState& state, const HashedKey& key,
-                                                  Sequence at) const {
-  if (auto found = FindIn(state.active, key, at)) return found;
+                                                  Sequence at, OperandChain* operands) const {
+  // Whether the search goes on, in the same source, below an operand.
+  const auto goes_on = [&](const Found& found) {
+    if (found.kind != OpKind::kMerge || operands == nullptr) [[likely]]
+      return false;
+    operands->Add(found.value.view());
+    at = Sequence{ToNumber(found.sequence) - 1};
+    return true;
+  };
+  std::optional<Found> found;
+  while ((found = FindIn(state.active, key, at))) {
+    if (!goes_on(*found)) return found;
+  }
   for (const LoggedMemtable& memtable : state.sealed) {
-    if (auto found = FindIn(memtable, key, at)) return found;
+    while ((found = FindIn(memtable, key, at))) {
+      if (!goes_on(*found)) return found;
+    }
   }
   ReadCounters counters;
-  std::optional<Found> found;
   Status status;
   state.version->ForEachTableFor(key.bytes, [&](int /*level*/, const TableFile& file) {
     const auto reader = core_->tables.Open(file);
@@ -175,13 +188,16 @@ Result<std::optional<Engine::Found>> Engine::Find(const ReadState& state, const 
       status = reader.status();
       return false;
     }
-    auto hit = (*reader)->Get(key, at, &counters);
-    if (!hit.ok()) {
-      status = std::move(hit).status();
-      return false;
-    }
-    if (!hit->has_value()) return true;
-    found = FoundIn(**std::move(hit));
+    do {
+      found.reset();
+      auto hit = (*reader)->Get(key, at, &counters);
+      if (!hit.ok()) {
+        status = std::move(hit).status();
+        return false;
+      }
+      if (!hit->has_value()) return true;
+      found = FoundIn(**std::move(hit));
+    } while (goes_on(*found));
     return false;
   });
   Count(counters);
@@ -200,14 +216,31 @@ std::optional<kv::PinnedValue> Engine::ValueOf(std::optional<Found> found,
   return std::move(found->value);
 }
 
+Result<std::optional<kv::PinnedValue>> Engine::Read(const ReadState& state, const HashedKey& key,
+                                                    Sequence at,
+                                                    std::optional<uint64_t>& now_ms) const {
+  OperandChain operands;
+  AIDB_ASSIGN_OR_RETURN(std::optional<Found> found, Find(state, key, at, &operands));
+  if (operands.empty()) [[likely]]
+    return ValueOf(std::move(found), now_ms);
+  const bool holds = found && found->kind != OpKind::kDelete;
+  AIDB_ASSIGN_OR_RETURN(
+      std::string value,
+      operands.FoldOnto(merger_, key.bytes,
+                        holds ? std::optional(found->value.view()) : std::nullopt));
+  // What lies on a value that expires expires with it.
+  Found folded{holds ? found->kind : OpKind::kPut, at, kv::PinnedValue(std::move(value)),
+               holds ? found->expires_at_ms : 0};
+  return ValueOf(std::move(folded), now_ms);
+}
+
 Result<std::optional<kv::PinnedValue>> Engine::Get(std::string_view key,
                                                    const kv::ReadOptions& options) const {
   const CallPass pass(reads_);
   if (!pass) return Closed();
   AIDB_ASSIGN_OR_RETURN(View view, TakeView(options.snapshot));
   counters_.gets.Increment();
-  AIDB_ASSIGN_OR_RETURN(std::optional<Found> found, Find(*view.state, key, view.sequence));
-  return ValueOf(std::move(found), view.now_ms);
+  return Read(*view.state, key, view.sequence, view.now_ms);
 }
 
 std::unique_ptr<EntryCursor> Engine::NewStateCursor(const ReadState& state,
@@ -262,7 +295,7 @@ kv::Iterator Engine::Scan(const kv::ScanOptions& options) const {
   const uint64_t now_ms = view->now_ms ? *view->now_ms : core_->NowMs();
   return {std::make_unique<HandleCursor>(std::move(entries), Moment{view->sequence, now_ms},
                                          KeyRange{std::move(range.lower), std::move(range.upper)},
-                                         view->state, core_),
+                                         view->state, core_, merger_),
           options.order};
 }
 

@@ -459,15 +459,15 @@ std::string GoldenLog(RecordForm form) {
   return log.bytes();
 }
 
-TEST(LogFraming, ALogHoldsWhatMergesMadeAndNoMerges) {
+TEST(LogFraming, ALogHoldsWhatStoresWrite) {
   const auto logged = [](kv::OpKind kind, std::string_view value) {
     return CheckLogged({.kind = kind, .key = "k", .value = value});
   };
   for (const kv::OpKind kind : {kv::OpKind::kPut, kv::OpKind::kDelete, kv::OpKind::kPutExpiring,
-                                kv::OpKind::kDeleteRange}) {
+                                kv::OpKind::kMerge, kv::OpKind::kDeleteRange}) {
     EXPECT_TRUE(logged(kind, "z").ok());
   }
-  for (const kv::OpKind kind : {kv::OpKind::kMerge, kv::OpKind::kDeleteRange}) {
+  for (const kv::OpKind kind : {kv::OpKind::kSingleDelete, kv::OpKind::kDeleteRange}) {
     const Status refused = logged(kind, "");  // A range delete without an end.
     EXPECT_EQ(refused.code(), StatusCode::kInvalidArgument);
     EXPECT_NE(refused.message().find("newer version"), std::string_view::npos);
@@ -521,6 +521,27 @@ TEST(LogFraming, WritesTheGoldenFileWithARangeDeleteBitForBit) {
   EXPECT_EQ((*operation)->kind, kv::OpKind::kDeleteRange);
   EXPECT_EQ((*operation)->key, "city:");
   EXPECT_EQ((*operation)->value, "city;");
+}
+
+TEST(LogFraming, WritesTheGoldenFileWithAMergeBitForBit) {
+  kv::WriteBatch batch;
+  batch.Put("n", "40");
+  batch.Merge("n", kv::MergeOperator::kAddI64, "2");
+  TestLog log(RecordForm::kBatch);
+  log.AddControl(ControlKind::kOpen, {.first_id = RecordId{1}});
+  const uint64_t record = log.Add(batch.operations(), batch.count());
+  log.AddControl(ControlKind::kClose, {}, 40);
+  ASSERT_TRUE(Golden("log_v2_merge.log", log.bytes()) == log.bytes())
+      << "docs/formats/log.md and the format differ";
+  const Parsed parsed = log.ParseAt(record);
+  ASSERT_EQ(parsed.kind, ParseKind::kRecord);
+  kv::WriteBatch::Reader reader(parsed.payload);
+  ASSERT_TRUE(reader.Next().ok());
+  const auto operation = reader.Next();
+  ASSERT_TRUE(operation.ok() && operation->has_value());
+  EXPECT_TRUE(CheckLogged(**operation).ok());
+  EXPECT_EQ((*operation)->merge_operator, kv::MergeOperator::kAddI64);
+  EXPECT_EQ((*operation)->value, "2");
 }
 
 }  // namespace

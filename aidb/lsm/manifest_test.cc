@@ -607,5 +607,19 @@ TEST(Manifest, WritesTheGoldenFileWithRangeDeletesBitForBit) {
       << "docs/formats/manifest.md and the format differ";
 }
 
+// Likewise one with operands.
+TEST(Manifest, WritesTheGoldenFileWithOperandsBitForBit) {
+  Store store;
+  store.AppendTable();
+  VersionEdit edit = Adds(7, 0);
+  edit.added[0].facts.deletes = 0;
+  edit.added[0].facts.operands = edit.added[0].facts.entries = 1;
+  ASSERT_TRUE(store.manifest->Append(edit).ok());
+  const std::string content = store.files.Content(store.path());
+  EXPECT_TRUE(Golden("manifest_v1_operands", content) == content)
+      << "docs/formats/manifest.md and the format differ";
+  EXPECT_EQ(store.manifest->state().tables.at(7).facts.operands, 1u);
+}
+
 }  // namespace
 }  // namespace aidb::lsm

@@ -1,6 +1,7 @@
 #include "aidb/lsm/repair.h"
 
 #include <algorithm>
+#include <deque>
 #include <functional>
 #include <map>
 #include <memory>
@@ -19,6 +20,7 @@
 #include "aidb/lsm/level_cursor.h"
 #include "aidb/lsm/manifest.h"
 #include "aidb/lsm/merging_cursor.h"
+#include "aidb/lsm/operands.h"
 #include "aidb/lsm/salvaged_log.h"
 #include "aidb/lsm/salvaged_table.h"
 #include "aidb/lsm/table_reader.h"
@@ -85,11 +87,11 @@ class BatchCursor final : public EntryCursor {
         range_deletes.push_back({operation->key, operation->value, first + i});
         continue;
       }
-      entries.push_back({.key = operation->key,
-                         .value = operation->value,
-                         .sequence = first + i,
-                         .kind = operation->kind,
-                         .expires_at_ms = operation->expires_at_ms});
+      std::string operand;
+      entries.push_back(EntryOf(*operation, first + i, operand));
+      if (operation->kind == OpKind::kMerge) {
+        entries.back().value = operands_.emplace_back(std::move(operand));
+      }
     }
     entries_.insert(entries_.end(), entries.begin(), entries.end());
     range_deletes_.insert(range_deletes_.end(), range_deletes.begin(), range_deletes.end());
@@ -103,6 +105,7 @@ class BatchCursor final : public EntryCursor {
   }
 
   std::vector<Entry> entries_;
+  std::deque<std::string> operands_;  // What entries look at; the others look at the batches.
   std::vector<RangeDelete> range_deletes_;
   size_t at_ = 0;
   bool expires_ = false;

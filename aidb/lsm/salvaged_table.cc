@@ -60,7 +60,7 @@ void SalvagedTable::FindBlocks(const std::optional<Footer>& footer) {
     Lose(blocks_end, Corruption("the footer is damaged"), "none, if all blocks are found");
     return Search(0, blocks_end);
   }
-  const bool entries = footer->format == kTableFormat || footer->index_root.size != 0;
+  const bool entries = footer->format != kTableFormatRangeDeletes || footer->index_root.size != 0;
   if (!entries) return;
   const auto root = Read(BlockKind::kIndexRoot, footer->index_root);
   if (!root.ok()) {
@@ -169,16 +169,18 @@ std::string SalvagedTable::KeysOf(size_t block) const {
   return from + " to " + (to.empty() ? "the last" : to);
 }
 
-Result<BlockHandle> SalvagedTable::FindRangeDeletes(const Footer& footer) {
+Result<std::optional<BlockHandle>> SalvagedTable::FindRangeDeletes(const Footer& footer) {
   AIDB_ASSIGN_OR_RETURN(const Block meta, Read(BlockKind::kMetaIndex, footer.meta_index));
   AIDB_ASSIGN_OR_RETURN(const MetaIndex index, DecodeMetaIndex(meta.entries(), file_bytes_));
-  if (!index.range_deletes) return Corruption("the meta index does not name the range deletes");
-  return *index.range_deletes;
+  if (!index.range_deletes && footer.format == kTableFormatRangeDeletes) {
+    return Corruption("the meta index does not name the range deletes");
+  }
+  return index.range_deletes;
 }
 
 std::shared_ptr<const RangeDeleteList> SalvagedTable::TakeRangeDeletes() {
   constexpr std::string_view kLost = "none; but keys that its range deletes hid may be back";
-  if (footer_ && footer_->format != kTableFormatRangeDeletes) return nullptr;
+  if (footer_ && footer_->format == kTableFormat) return nullptr;
   if (footer_ && !range_deletes_) {
     const auto found = FindRangeDeletes(*footer_);
     if (!found.ok()) {

@@ -80,7 +80,7 @@ class SalvagedTable final : public EntryCursor {
 
   Result<Block> Read(BlockKind kind, BlockHandle handle);
   void FindBlocks(const std::optional<Footer>& footer);
-  Result<BlockHandle> FindRangeDeletes(const Footer& footer);
+  Result<std::optional<BlockHandle>> FindRangeDeletes(const Footer& footer);
   Status AddPartition(const IndexEntry& partition);
   // Adds the data blocks that lie in [from, to).
   void Search(uint64_t from, uint64_t to);

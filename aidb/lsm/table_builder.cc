@@ -48,7 +48,7 @@ size_t TableBuilder::memory_bytes() const {
 Status TableBuilder::Add(const Entry& entry) {
   if (!status_.ok()) return status_;
   AIDB_CHECK(entry.kind == OpKind::kPut || entry.kind == OpKind::kDelete ||
-             entry.kind == OpKind::kPutExpiring);
+             entry.kind == OpKind::kPutExpiring || entry.kind == OpKind::kMerge);
   AIDB_CHECK(entry.sequence <= kv::kSequenceMax);
   const bool first = facts_.entries == 0;
   const int order = first ? -1 : facts_.last_key.compare(entry.key);
@@ -64,6 +64,7 @@ Status TableBuilder::Add(const Entry& entry) {
   NoteSequence(entry.sequence);
   ++facts_.entries;
   facts_.deletes += entry.kind == OpKind::kDelete;
+  facts_.operands += entry.kind == OpKind::kMerge;
   if (kv::Expires(entry.kind)) NoteExpiry(entry.expires_at_ms);
   facts_.raw_bytes += entry.key.size() + entry.value.size();
   if (!same_key) facts_.last_key = entry.key;
@@ -159,11 +160,10 @@ Result<TableFacts> TableBuilder::Finish() {
   if (!block_.empty()) AIDB_RETURN_IF_ERROR(FinishBlock());
   if (!index_.empty()) FinishPartition();
 
-  Footer footer{.salt = facts_.salt};
+  Footer footer{.salt = facts_.salt, .format = TableFormatFor(facts_)};
   MetaIndex meta;
   if (!range_block_.empty()) {
     CoverRangeDeletes();
-    footer.format = kTableFormatRangeDeletes;
     AIDB_ASSIGN_OR_RETURN(
         meta.range_deletes,
         WriteBlock(BlockKind::kRangeDeletes, range_block_.Finish(), Packing::kIfItPays));

@@ -91,7 +91,7 @@ class TableCheck {
     AIDB_ASSIGN_OR_RETURN(const Block block, Read(BlockKind::kRangeDeletes, handle));
     auto list = RangeDeleteList::Decode(block.entries());
     if (!list.ok()) return table_.Damaged(handle.offset, list.status());
-    if (table_.footer_.format != kTableFormatRangeDeletes) {
+    if (table_.footer_.format == kTableFormat) {
       return table_.Damaged(handle.offset,
                             Corruption("there are range deletes; the format says there are none"));
     }
@@ -180,6 +180,7 @@ class TableCheck {
     highest_ = std::max(highest_, entry.sequence);
     ++entries_;
     deletes_ += entry.kind == OpKind::kDelete;
+    operands_ += entry.kind == OpKind::kMerge;
     if (kv::Expires(entry.kind)) {
       expiry_lowest_ms_ =
           expiring_++ == 0 ? entry.expires_at_ms : std::min(expiry_lowest_ms_, entry.expires_at_ms);
@@ -199,6 +200,7 @@ class TableCheck {
     found.highest = highest_;
     found.entries = entries_;
     found.deletes = deletes_;
+    found.operands = operands_;
     found.raw_bytes = raw_bytes_;
     if (range_deletes_ != nullptr) AddRangeDeletes(found);
     if (expiry_lowest_ms_ != expiry_lowest_ms_said_ ||
@@ -262,7 +264,8 @@ class TableCheck {
   std::shared_ptr<const RangeDeleteList> range_deletes_;
   uint64_t entries_ = 0;
   uint64_t deletes_ = 0;
-  uint64_t hiding_ = 0;  // Deletes and entries that expire.
+  uint64_t operands_ = 0;
+  uint64_t hiding_ = 0;  // Deletes, operands and entries that expire.
   uint64_t expiring_ = 0;
   uint64_t expiry_lowest_ms_ = 0;
   uint64_t expiry_highest_ms_ = 0;

@@ -49,7 +49,10 @@ std::string Listing(const std::vector<OwnedEntry>& entries) {
   std::string text;
   for (const OwnedEntry& entry : entries) {
     text += Hex(entry.key) + " " + std::to_string(kv::ToNumber(entry.sequence)) +
-            (entry.kind == OpKind::kDelete ? " delete " : " put ") + ValueText(entry.value);
+            (entry.kind == OpKind::kDelete  ? " delete "
+             : entry.kind == OpKind::kMerge ? " merge "
+                                            : " put ") +
+            ValueText(entry.value);
     if (kv::Expires(entry.kind)) text += " until " + std::to_string(entry.expires_at_ms);
     text += "\n";
   }
@@ -127,6 +130,29 @@ TEST(TableCompat, ReproducesATableWithRangeDeletesBitForBit) {
   const std::string bytes = file.bytes();
   EXPECT_TRUE(Golden("table_v2_range_deletes.txt", listing) == listing);
   EXPECT_TRUE(Golden("table_v2_range_deletes.sst", bytes) == bytes);
+  ExpectChecksClean(bytes);
+}
+
+// Operands of merges beside all else that a table may hold: format 3.
+TEST(TableCompat, ReproducesATableWithOperandsBitForBit) {
+  Rng rng(20261123);
+  const auto entries = RandomEntries(rng, {.entries = 150,
+                                           .key_bytes_max = 10,
+                                           .alphabet = 3,
+                                           .value_bytes_max = 30,
+                                           .versions_max = 4,
+                                           .expiring_in_ten = 1,
+                                           .operands_in_ten = 5});
+  MemoryFile file{std::string()};
+  TableBuilder builder(file, kTestNumber, kTestSalt, kGoldenOptions);
+  for (const OwnedEntry& entry : entries) ASSERT_TRUE(builder.Add(entry.view()).ok());
+  ASSERT_TRUE(builder.AddRangeDelete({"zz", "zzz", Sequence{70'000}}).ok());
+  const std::string listing =
+      Listing(entries) + Hex("zz") + " 70000 delete-range " + Hex("zzz") + "\n";
+  ASSERT_TRUE(builder.Finish().ok());
+  const std::string bytes = file.bytes();
+  EXPECT_TRUE(Golden("table_v3_operands.txt", listing) == listing);
+  EXPECT_TRUE(Golden("table_v3_operands.sst", bytes) == bytes);
   ExpectChecksClean(bytes);
 }
 

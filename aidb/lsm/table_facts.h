@@ -21,6 +21,7 @@ struct TableFacts {
   uint64_t deletes = 0;
   uint64_t raw_bytes = 0;      // Keys and values as the user wrote them.
   uint64_t range_deletes = 0;  // Versions of fragments (range_deletes.h); no entries.
+  uint64_t operands = 0;       // Of the entries, those of merges (operands.h).
 
   bool operator==(const TableFacts&) const = default;
 };

@@ -45,6 +45,7 @@ struct Mix {
   size_t versions_max = 1;
   int deletes_in_ten = 1;
   int expiring_in_ten = 0;  // Of the others.
+  int operands_in_ten = 0;  // Of what is then left.
 };
 
 inline std::vector<OwnedEntry> RandomEntries(Rng& rng, const Mix& mix) {
@@ -59,10 +60,14 @@ inline std::vector<OwnedEntry> RandomEntries(Rng& rng, const Mix& mix) {
       entries.push_back(
           {key, Sequence{sequence}, is_delete ? OpKind::kDelete : OpKind::kPut,
            is_delete ? std::string() : RandomBytes(rng, rng.Between(0, mix.value_bytes_max), 4)});
-      if (is_delete || mix.expiring_in_ten == 0) continue;
-      if (rng.Below(10) < static_cast<uint64_t>(mix.expiring_in_ten)) {
+      if (is_delete) continue;
+      if (mix.expiring_in_ten > 0 && rng.Below(10) < static_cast<uint64_t>(mix.expiring_in_ten)) {
         entries.back().kind = OpKind::kPutExpiring;
         entries.back().expires_at_ms = rng.Next() >> rng.Below(60);
+      } else if (mix.operands_in_ten > 0 &&
+                 rng.Below(10) < static_cast<uint64_t>(mix.operands_in_ten)) {
+        entries.back().kind = OpKind::kMerge;
+        entries.back().value.insert(0, 1, static_cast<char>(rng.Between(1, 4)));
       }
     }
   }

@@ -150,11 +150,11 @@ Result<Footer> DecodeFooter(std::string_view bytes, uint64_t file_bytes) {
   const auto format = LoadLe<uint16_t>(bytes.data() + 32);
   const auto levels = static_cast<uint8_t>(bytes[34]);
   const auto key_id = static_cast<uint8_t>(bytes[35]);
-  const bool known = format == kTableFormat || format == kTableFormatRangeDeletes;
+  const bool known = format >= kTableFormat && format <= kTableFormatOperands;
   if (!known || levels != kIndexLevels || key_id != 0) {
     return InvalidArgument("table format " + std::to_string(format) + ", index levels " +
                            std::to_string(levels) + ", encryption key " + std::to_string(key_id) +
-                           "; this version reads 1 or 2, 2, 0: written by a newer version");
+                           "; this version reads 1 to 3, 2, 0: written by a newer version");
   }
   const Footer footer{
       .index_root = {LoadLe<uint64_t>(bytes.data()), LoadLe<uint32_t>(bytes.data() + 8)},

@@ -17,7 +17,7 @@
 //    0 u64 index root offset     8 u32 its stored size
 //   12 u64 meta index offset    20 u32 its stored size
 //   24 u64 salt                 random per table, repeated in the manifest
-//   32 u16 format: 1, or 2 if the table has range deletes
+//   32 u16 format: 1, 2 if the table has range deletes, 3 if it has operands
 //                               34 u8 index levels = 2     35 u8 encryption key id = 0
 //   36 u32 crc32c over footer bytes 0..35 and the u64 file size
 //   40 u64 magic "AIDBSST1"
@@ -46,6 +46,13 @@ inline constexpr uint16_t kTableFormat = 1;
 // show what they hide. Such a table may have no entries; it has no index root then, and the
 // handle's size is 0.
 inline constexpr uint16_t kTableFormatRangeDeletes = 2;
+// Of a table with operands of merges, and with range deletes or without: a reader that does not
+// know them must not open it.
+inline constexpr uint16_t kTableFormatOperands = 3;
+constexpr uint16_t TableFormatFor(const TableFacts& facts) {
+  if (facts.operands > 0) return kTableFormatOperands;
+  return facts.range_deletes > 0 ? kTableFormatRangeDeletes : kTableFormat;
+}
 inline constexpr uint8_t kIndexLevels = 2;
 // Names of properties and of meta index entries that begin so must be understood by whoever
 // reads the table; others may be passed over.

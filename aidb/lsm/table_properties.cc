@@ -35,6 +35,7 @@ std::string EncodeProperties(const TableProperties& properties) {
   builder.Add("keyspace", Number(0));
   builder.Add("level", Number(static_cast<uint64_t>(properties.level)));
   builder.Add("number", Number(facts.number));
+  if (facts.operands > 0) builder.Add("operands", Number(facts.operands));
   if (facts.range_deletes > 0) builder.Add("range_deletes", Number(facts.range_deletes));
   builder.Add("raw_bytes", Number(facts.raw_bytes));
   builder.Add("run", Number(properties.run));
@@ -116,6 +117,7 @@ Result<TableProperties> DecodeProperties(const EntryBlock& block) {
   properties.level = static_cast<int>(reader.Number("level", kLevelMax));
   facts.number = reader.Number("number", kAny);
   facts.range_deletes = reader.NumberIfAny("range_deletes");
+  facts.operands = reader.NumberIfAny("operands");
   facts.raw_bytes = reader.Number("raw_bytes", kAny);
   properties.run = reader.Number("run", kAny);
   facts.highest = Sequence{reader.Number("sequence.highest", kSequenceMost)};

@@ -127,15 +127,15 @@ Result<std::shared_ptr<TableReader>> TableReader::Open(std::unique_ptr<io::File>
         Corruption("salt is " + std::to_string(table->footer_.salt) + ", the manifest says " +
                    std::to_string(table->facts_.salt) + ": another table"));
   }
-  const bool with_ranges = table->footer_.format == kTableFormatRangeDeletes;
-  if (with_ranges != (table->facts_.range_deletes > 0)) {
+  if (table->footer_.format != TableFormatFor(table->facts_)) {
     return table->Damaged(
         file_bytes - kFooterBytes,
         Corruption("format is " + std::to_string(table->footer_.format) +
                    ", which does not go with " + std::to_string(table->facts_.range_deletes) +
-                   " range deletes: another table"));
+                   " range deletes and " + std::to_string(table->facts_.operands) +
+                   " operands: another table"));
   }
-  if (with_ranges) {
+  if (table->facts_.range_deletes > 0) {
     AIDB_RETURN_IF_ERROR(table->ReadRangeDeletes());
     if (table->footer_.index_root.size == 0) return table;
   }

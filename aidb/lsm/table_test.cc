@@ -321,7 +321,7 @@ TEST(TableFormat, FooterRefusesNewerVersionsAndReservedFields) {
   EXPECT_FALSE(DecodeFooter(good, 1001).ok());
   for (const size_t at : {32, 33, 34, 35}) {
     std::string bad = good;
-    bad[at] = static_cast<char>(bad[at] + (at == 32 ? 2 : 1));  // Formats 1 and 2 are known.
+    bad[at] = static_cast<char>(bad[at] + (at == 32 ? 3 : 1));  // Formats 1 to 3 are known.
     // With the checksum put right, only the meaning is left to object to.
     char size[8];
     StoreLe<uint64_t>(size, 1000);

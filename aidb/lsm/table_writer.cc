@@ -9,6 +9,7 @@
 #include "aidb/base/escape.h"
 #include "aidb/kv/range_delete.h"
 #include "aidb/lsm/compaction_picker.h"
+#include "aidb/lsm/pending_operands.h"
 
 namespace aidb::lsm {
 
@@ -112,22 +113,31 @@ bool KeepRule::HidesAllOf(const TableFacts& facts) const {
   return false;
 }
 
-bool KeepRule::Keep(Entry& entry, bool new_key) {
+bool KeepRule::Passes(const Entry& entry, bool new_key) {
   const size_t interval = IntervalOf(entry.sequence);
   const OwnedFragment* const range = RangeFor(entry.key);
   const bool hidden = range != nullptr && HiddenByRange(*range, entry.sequence, interval);
-  const bool shadowed = !new_key && interval == interval_;
+  const bool under_operand = open_ && !AIDB_CANARY_HIT(kOperandHides);
+  const bool shadowed = !new_key && interval == interval_ && !under_operand;
+  const bool passes = !hidden && !shadowed;
   interval_ = interval;
-  if (hidden || shadowed) {
-    ++shadowed_;
-    return false;
-  }
+  open_ = passes && entry.kind == OpKind::kMerge;
+  shadowed_ += passes ? 0 : 1;
+  return passes;
+}
+
+bool KeepRule::NothingBelow(std::string_view key, size_t interval) {
+  return drop_deletes_ && interval == 0 && !older_.MayContain(key);
+}
+
+bool KeepRule::Place(Entry& entry) {
+  if (entry.kind == OpKind::kMerge) return true;
   if (kv::Expires(entry.kind) && entry.expires_at_ms <= readers_.clock_ms) {
     entry.kind = OpKind::kDelete;
     entry.value = {};
   }
   // Some snapshot stands between this version and an older one, or an older table may have one.
-  if (!drop_deletes_ || interval != 0) return true;
+  if (!drop_deletes_ || interval_ != 0) return true;
   const bool is_delete = entry.kind == OpKind::kDelete;
   if (!is_delete && zeroing_ == Zeroing::kNever) return true;
   if (older_.MayContain(entry.key) && !(is_delete && AIDB_CANARY_HIT(kDeleteDroppedEarly))) {
@@ -138,7 +148,7 @@ bool KeepRule::Keep(Entry& entry, bool new_key) {
     return false;
   }
   // A value that expires keeps its sequence: so its table is known to hold something that may go.
-  const bool under_a_range = range != nullptr && range_stays_[range_at_];
+  const bool under_a_range = RangeFor(entry.key) != nullptr && range_stays_[range_at_];
   if (!kv::Expires(entry.kind) && !under_a_range) entry.sequence = kv::kSequenceNone;
   return true;
 }
@@ -178,6 +188,7 @@ class Writer {
       AIDB_RETURN_IF_ERROR(Take(entries.entry()));
     }
     AIDB_RETURN_IF_ERROR(entries.status());
+    AIDB_RETURN_IF_ERROR(EndOperands());
     AIDB_RETURN_IF_ERROR(CutManyRanges(std::nullopt));
     if (range_at_ < ranges_.size() && !builder_) AIDB_RETURN_IF_ERROR(BeginTable());
     AIDB_RETURN_IF_ERROR(EndTable(std::nullopt));
@@ -211,6 +222,7 @@ class Writer {
                         "\" comes before \"" + EscapeForMessage(entry.key, kKeyBytesShown) + "\"");
     }
     if (new_key) {
+        AIDB_RETURN_IF_ERROR(EndOperands());
       std::optional<std::string> cut;
       if (MustCutBefore(entry.key)) cut = CutBetween(builder_->last_key(), entry.key);
       key_ = entry.key;
@@ -218,10 +230,51 @@ class Writer {
       AIDB_RETURN_IF_ERROR(CutManyRanges(entry.key));
     }
     sequence_ = entry.sequence;
-    if (!rule_.Keep(entry, new_key)) return {};
+    const bool passes = rule_.Passes(entry, new_key);
+    if (!operands_.empty()) {
+      const bool apart = rule_.interval() != operands_interval_;
+      if (!apart && !passes) return WriteFoldedOnto(nullptr);  // A range delete lies between.
+      if (!apart && entry.kind != OpKind::kMerge) return WriteFoldedOnto(&entry);
+      if (apart) AIDB_RETURN_IF_ERROR(EndOperands());
+    }
+    if (!passes) return {};
+    if (entry.kind != OpKind::kMerge) return Write(entry);
+    operands_.Add(entry);
+    operands_interval_ = rule_.interval();
+    return operands_.full() ? WriteLeftOperands() : Status();
+  }
+
+  Status Write(Entry entry) {
+    if (!rule_.Place(entry)) return {};
     if (!builder_) AIDB_RETURN_IF_ERROR(BeginTable());
     ++written_.entries_out;
     return builder_->Add(entry);
+  }
+
+  // What the operands at hand lie on is in none of the entries.
+  Status EndOperands() {
+    if (operands_.empty()) return {};
+    if (rule_.NothingBelow(key_, operands_interval_)) return WriteFoldedOnto(nullptr);
+    return WriteLeftOperands();
+  }
+  // Null: on nothing.
+  Status WriteFoldedOnto(const Entry* base) {
+    const std::optional<Entry> folded = operands_.FoldedOnto(target_.merger, base);
+    if (!folded) {  // All stays as it is.
+      AIDB_RETURN_IF_ERROR(WriteLeftOperands());
+      return base != nullptr ? Write(*base) : Status();
+    }
+    written_.folded += operands_.entries() - (base == nullptr ? 1 : 0);
+    const Status status = Write(*folded);
+    operands_.Clear();
+    return status;
+  }
+  Status WriteLeftOperands() {
+    const std::vector<Entry> left = operands_.Left();
+    written_.folded += operands_.entries() - left.size();
+    for (const Entry& operand : left) AIDB_RETURN_IF_ERROR(Write(operand));
+    operands_.Clear();
+    return {};
   }
 
   // Whether the open table ends before `key`. Called once for each key.
@@ -312,6 +365,9 @@ class Writer {
   uint64_t pending_ranges_ = 0;  // Of those before that, what no table before the open one has.
   uint64_t pending_bytes_ = 0;
 
+  PendingOperands operands_;      // Of the key at hand, and not written yet.
+  size_t operands_interval_ = 0;  // Where they lie.
+
   std::string key_;      // Of the last entry read.
   Sequence sequence_{};  // Likewise.
   uint64_t open_number_ = 0;
@@ -328,7 +384,8 @@ Result<WrittenTables> WriteTables(EntryCursor& entries, KeepRule& rule, const Ta
   Writer writer(rule, target);
   Status status = writer.Run(entries);
   WrittenTables& written = writer.written();
-  const uint64_t dropped = rule.shadowed() + rule.deletes_dropped() - dropped_before;
+  const uint64_t dropped =
+      rule.shadowed() + rule.deletes_dropped() - dropped_before + written.folded;
   uint64_t in_tables = 0;
   uint64_t ranges_in_tables = 0;
   for (const TableFacts& facts : written.tables) {

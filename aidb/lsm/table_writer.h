@@ -11,6 +11,7 @@
 #include "aidb/base/random.h"
 #include "aidb/base/result.h"
 #include "aidb/io/file_system.h"
+#include "aidb/kv/merge.h"
 #include "aidb/lsm/file_names.h"
 #include "aidb/lsm/range_deletes.h"
 #include "aidb/lsm/readers.h"
@@ -51,7 +52,8 @@ class OlderTables {
 //   sequences   0 ─────── s1 ─────────── s2 ──────── now
 //   of one key     a  b    │   c          │  d  e          kept: b, c, e
 //
-// A value that has expired for every reader becomes a delete.
+// A value that has expired for every reader becomes a delete. An operand hides nothing: what is
+// older in its interval stays with it, down to the first that is none.
 // Below the oldest snapshot, and where no older table may hold the key, a delete has nothing
 // left to hide and goes; a put may take sequence 0, which every reader sees and which takes no
 // space in a block.
@@ -72,8 +74,16 @@ class KeepRule {
   static KeepRule ForCompaction(Readers readers, OlderTables older, Zeroing zeroing,
                                 std::span<const RangeDelete> range_deletes = {});
 
-  // Decides on the next entry; a kept one may get another sequence, or become a delete.
-  bool Keep(Entry& entry, bool new_key);
+  // Whether somebody may see the next entry, or needs it for what lies above it.
+  bool Passes(const Entry& entry, bool new_key);
+  // The interval of the last entry that was asked for.
+  size_t interval() const { return interval_; }
+  // Whether nothing older than an entry of this interval can be anywhere, of the last key asked
+  // for.
+  bool NothingBelow(std::string_view key, size_t interval);
+  // Decides on what passed, or was made of entries that did, as long as no other interval or key
+  // was asked for: it may get another sequence, become a delete, or have nothing left to hide.
+  bool Place(Entry& entry);
   // What is written of the range deletes.
   std::span<const OwnedFragment> range_deletes() const { return kept_ranges_; }
   // Whether one range delete, or several side by side, hides all that a table holds from all
@@ -105,6 +115,7 @@ class KeepRule {
   size_t range_at_ = 0;  // The first of ranges_ that does not end before the last key.
 
   size_t interval_ = 0;  // Of the last entry of this key.
+  bool open_ = false;    // It passed and was an operand.
   uint64_t shadowed_ = 0;
   uint64_t deletes_dropped_ = 0;
 };
@@ -123,12 +134,15 @@ struct TableTarget {
   uint64_t aligned_bytes = table_bytes / 2;
   // Set by another thread to give up. May be null.
   const std::atomic<bool>* stop = nullptr;
+  // Folds operands; those of a function that is not here stay as they are.
+  kv::Merger merger{};
 };
 
 struct WrittenTables {
   std::vector<TableFacts> tables;
   uint64_t entries_in = 0;
   uint64_t entries_out = 0;
+  uint64_t folded = 0;  // Into another that was written.
   uint64_t range_deletes_out = 0;
   uint64_t bytes_out = 0;
 };

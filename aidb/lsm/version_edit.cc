@@ -25,6 +25,7 @@ enum class Field : uint64_t {
   kAdded = 10,
   kDamaged = 11,
   kAddedWithRangeDeletes = 12,  // In the place of kAdded, for a reader that knows them.
+  kAddedWithOperands = 13,      // Likewise, with range deletes or without.
 };
 
 // Without a round-robin pointer a store is as right as with it; everything else is needed.
@@ -62,6 +63,11 @@ std::string EncodeLog(const ClosedLog& log) {
   return bytes;
 }
 
+Field FieldOf(const TableFacts& facts) {
+  if (facts.operands > 0) return Field::kAddedWithOperands;
+  return facts.range_deletes > 0 ? Field::kAddedWithRangeDeletes : Field::kAdded;
+}
+
 std::string EncodeAdded(const AddedTable& table) {
   const TableFacts& facts = table.facts;
   std::string bytes;
@@ -79,7 +85,9 @@ std::string EncodeAdded(const AddedTable& table) {
   AppendVarint(bytes, facts.raw_bytes);
   AppendLengthPrefixed(bytes, facts.first_key);
   AppendLengthPrefixed(bytes, facts.last_key);
-  if (facts.range_deletes > 0) AppendVarint(bytes, facts.range_deletes);
+  const Field field = FieldOf(facts);
+  if (field != Field::kAdded) AppendVarint(bytes, facts.range_deletes);
+  if (field == Field::kAddedWithOperands) AppendVarint(bytes, facts.operands);
   return bytes;
 }
 
@@ -170,11 +178,11 @@ Status DecodeAdded(Field field, Parts& parts, VersionEdit& edit) {
   facts.raw_bytes = parts.Number();
   facts.first_key = parts.Text(kv::kKeyBytesMax);
   facts.last_key = parts.Text(kv::kKeyBytesMax);
-  const bool with_range_deletes = field == Field::kAddedWithRangeDeletes;
-  if (with_range_deletes) facts.range_deletes = parts.Number();
+  if (field != Field::kAdded) facts.range_deletes = parts.Number();
+  if (field == Field::kAddedWithOperands) facts.operands = parts.Number();
   if (facts.first_key > facts.last_key || facts.lowest > facts.highest ||
-      facts.deletes > facts.entries || (facts.range_deletes > 0) != with_range_deletes ||
-      (facts.entries == 0 && !with_range_deletes)) {
+      facts.deletes > facts.entries || facts.operands > facts.entries - facts.deletes ||
+      FieldOf(facts) != field || (facts.entries == 0 && facts.range_deletes == 0)) {
     parts.Refuse();
   }
   edit.added.push_back(std::move(table));
@@ -223,6 +231,7 @@ Status DecodeField(Field field, Parts& parts, VersionEdit& edit) {
     }
     case Field::kAdded:
     case Field::kAddedWithRangeDeletes:
+    case Field::kAddedWithOperands:
       return DecodeAdded(field, parts, edit);
     case Field::kDamaged:
       edit.damaged.push_back(parts.Number());
@@ -233,7 +242,7 @@ Status DecodeField(Field field, Parts& parts, VersionEdit& edit) {
 
 bool IsKnown(uint64_t id) {
   return id >= static_cast<uint64_t>(Field::kHeader) &&
-         id <= static_cast<uint64_t>(Field::kAddedWithRangeDeletes);
+         id <= static_cast<uint64_t>(Field::kAddedWithOperands);
 }
 
 }  // namespace
@@ -262,9 +271,7 @@ std::string VersionEdit::Encode() const {
     AppendField(to, Field::kRemoved, bytes);
   }
   for (const AddedTable& table : added) {
-    const Field field =
-        table.facts.range_deletes > 0 ? Field::kAddedWithRangeDeletes : Field::kAdded;
-    AppendField(to, field, EncodeAdded(table));
+    AppendField(to, FieldOf(table.facts), EncodeAdded(table));
   }
   for (const uint64_t number : damaged) AppendNumber(to, Field::kDamaged, number);
   return to;

@@ -8,13 +8,14 @@ namespace aidb::lsm {
 
 VisibleCursor::VisibleCursor(std::unique_ptr<EntryCursor> entries, Sequence at, uint64_t now_ms,
                              KeyRange range, std::shared_ptr<const void> pin,
-                             DeleteRunReport report)
+                             DeleteRunReport report, kv::Merger merger)
     : pin_(std::move(pin)),
       entries_(std::move(entries)),
       at_(at),
       now_ms_(now_ms),
       range_(std::move(range)),
-      report_(std::move(report)) {}
+      report_(std::move(report)),
+      merger_(merger) {}
 
 void VisibleCursor::SeekToFirst() {
   if (range_.lower.empty()) {
@@ -74,11 +75,11 @@ void VisibleCursor::SeekForPrev(std::string_view key) {
 
 void VisibleCursor::Next() {
   AIDB_CHECK(valid_);
-  if (forward_) {
+  if (!forward_) {
+    entries_->Seek(key_, kv::kSequenceNone);
+  } else if (!folded_) {
     key_.assign(entries_->entry().key);
     entries_->Next();
-  } else {
-    entries_->Seek(key_, kv::kSequenceNone);
   }
   FindForward(true);
 }
@@ -86,7 +87,11 @@ void VisibleCursor::Next() {
 void VisibleCursor::Prev() {
   AIDB_CHECK(valid_);
   if (forward_) {
-    key_.assign(entries_->entry().key);
+    if (folded_) {
+      entries_->Seek(key_, kv::kSequenceMax);
+    } else {
+      key_.assign(entries_->entry().key);
+    }
     PassKeyBackward();
   }
   FindBackward();
@@ -95,6 +100,7 @@ void VisibleCursor::Prev() {
 // Goes on to the first visible entry; `passing`: which is not one of key_.
 void VisibleCursor::FindForward(bool passing) {
   forward_ = true;
+  folded_ = copied_ = false;
   uint64_t deletes = 0;
   uint32_t older = 0;
   uint32_t newer = 0;
@@ -121,11 +127,20 @@ void VisibleCursor::FindForward(bool passing) {
       Arrive(deletes);
       return;
     }
-    ++deletes;
     key_.assign(entry.key);
+    if (entry.kind == OpKind::kMerge) {
+      if (!Fold()) return;
+      folded_ = copied_ = !deleted_;
+      if (folded_) {
+        Arrive(deletes);
+        return;
+      }
+    } else {
+      entries_->Next();
+    }
+    ++deletes;
     passing = true;
     older = 0;
-    entries_->Next();
   }
   End(deletes);
 }
@@ -144,7 +159,8 @@ void VisibleCursor::PassNewerForward(uint32_t& passed) {
 
 // Goes down to the next visible entry and keeps it.
 void VisibleCursor::FindBackward() {
-  forward_ = false;
+  forward_ = folded_ = false;
+  copied_ = true;
   uint64_t deletes = 0;
   uint32_t newer = 0;
   uint32_t versions = 0;  // Kept of key_ so far, oldest first.
@@ -163,10 +179,13 @@ void VisibleCursor::FindBackward() {
       PassNewerBackward(newer);
       continue;
     }
-    if (++versions == kStepsMax) entries_->Seek(key_, at_);  // The newest that is visible.
+    const bool operand = entry.kind == OpKind::kMerge;
+    if (operand) key_.assign(entry.key);
+    // To the newest that is visible.
+    if (++versions == kStepsMax || operand) entries_->Seek(key_, at_);
     if (!entries_->valid()) break;
-    KeepForBackward(entries_->entry());
-    entries_->Prev();
+    if (!KeepForBackward()) return;
+    if (entries_->valid()) entries_->Prev();
   }
   if (versions > 0 && !deleted_ && entries_->status().ok()) {
     Arrive(deletes);
@@ -199,14 +218,51 @@ void VisibleCursor::PassKeyBackward() {
   }
 }
 
-void VisibleCursor::KeepForBackward(const Entry& entry) {
+// Keeps the version at hand, or what its operand makes, of which it is the newest visible one.
+// False: status_ says why.
+bool VisibleCursor::KeepForBackward() {
+  const Entry& entry = entries_->entry();
   key_.assign(entry.key);
+  if (entry.kind == OpKind::kMerge) {
+    if (!Fold()) return false;
+    entries_->Seek(key_, at_);
+    return true;
+  }
   deleted_ = !HoldsValue(entry.kind, entry.expires_at_ms, now_ms_);
-  if (deleted_) return;
+  if (deleted_) return true;
   if (value_.capacity() > kBufferBytesKept && entry.value.size() < kBufferBytesKept) {
     std::string().swap(value_);
   }
   value_.assign(entry.value);
+  return true;
+}
+
+// From the newest visible operand of key_ to what ends the chain, and what it makes to value_. What
+// lies on a value that expires expires with it. False: status_ says why.
+bool VisibleCursor::Fold() {
+  operands_.Clear();
+  deleted_ = false;
+  std::optional<std::string_view> base;
+  for (; entries_->valid() && entries_->entry().key == key_; entries_->Next()) {
+    const Entry& entry = entries_->entry();
+    if (entry.kind != OpKind::kMerge) {
+      deleted_ = kv::Expires(entry.kind) && entry.expires_at_ms <= now_ms_;
+      if (entry.kind != OpKind::kDelete) base = entry.value;
+      break;
+    }
+    operands_.Add(entry.value);
+  }
+  if (!entries_->valid() && !entries_->status().ok()) {
+    Fail(entries_->status());
+    return false;
+  }
+  auto folded = operands_.FoldOnto(merger_, key_, base);
+  if (!folded.ok()) {
+    Fail(std::move(folded).status());
+    return false;
+  }
+  value_ = *std::move(folded);
+  return true;
 }
 
 void VisibleCursor::Arrive(uint64_t deletes) {
@@ -224,6 +280,11 @@ void VisibleCursor::End(uint64_t deletes) {
 void VisibleCursor::EndOutside() {
   valid_ = false;
   status_ = Status();
+}
+
+void VisibleCursor::Fail(Status status) {
+  valid_ = false;
+  status_ = std::move(status);
 }
 
 void VisibleCursor::Report(uint64_t deletes) {

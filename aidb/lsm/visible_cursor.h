@@ -8,7 +8,9 @@
 #include <string_view>
 
 #include "aidb/kv/iterator.h"
+#include "aidb/kv/merge.h"
 #include "aidb/lsm/entry.h"
+#include "aidb/lsm/operands.h"
 
 namespace aidb::lsm {
 
@@ -19,12 +21,13 @@ struct KeyRange {
 };
 
 // What a reader sees at one sequence: of each key the newest version that is not newer, unless
-// that is a delete or has expired.
+// that is a delete or has expired. Where that is an operand, what it and those below it make of
+// what they lie on (operands.h); the function of a user's operator that is not here is an error.
 //
 // Going forward it stands on the entry it shows, so key and value are views without a copy.
 // Going backward it learns that an entry is the newest visible one only from the entry before
 // it, so key and value are copies in buffers that are used again. No step allocates once the
-// buffers have grown. More than eight versions in a row to pass over are jumped over.
+// buffers have grown; a fold does. More than eight versions in a row to pass over are jumped over.
 //
 // Thread safety: none; one thread at a time.
 // Lifetime: owns `entries`; `pin` keeps alive what they borrow.
@@ -37,7 +40,8 @@ class VisibleCursor final : public kv::Cursor {
 
   // `now_ms` is the clock that expiry is judged by; `report` may be empty.
   VisibleCursor(std::unique_ptr<EntryCursor> entries, Sequence at, uint64_t now_ms, KeyRange range,
-                std::shared_ptr<const void> pin, DeleteRunReport report);
+                std::shared_ptr<const void> pin, DeleteRunReport report,
+                kv::Merger merger = kv::Merger());
 
   bool Valid() const override { return valid_; }
   void SeekToFirst() override;
@@ -46,8 +50,8 @@ class VisibleCursor final : public kv::Cursor {
   void SeekForPrev(std::string_view key) override;
   void Next() override;
   void Prev() override;
-  std::string_view key() const override { return forward_ ? entries_->entry().key : key_; }
-  std::string_view value() const override { return forward_ ? entries_->entry().value : value_; }
+  std::string_view key() const override { return copied_ ? key_ : entries_->entry().key; }
+  std::string_view value() const override { return copied_ ? value_ : entries_->entry().value; }
   Status status() const override { return status_; }
 
  private:
@@ -61,10 +65,12 @@ class VisibleCursor final : public kv::Cursor {
   void PassNewerForward(uint32_t& passed);
   void PassNewerBackward(uint32_t& passed);
   void PassKeyBackward();
-  void KeepForBackward(const Entry& entry);
+  bool KeepForBackward();
+  bool Fold();
   void Arrive(uint64_t deletes);
   void End(uint64_t deletes);
   void EndOutside();
+  void Fail(Status status);
   void Report(uint64_t deletes);
 
   const std::shared_ptr<const void> pin_;  // First, so that it goes last.
@@ -73,14 +79,19 @@ class VisibleCursor final : public kv::Cursor {
   const uint64_t now_ms_;
   const KeyRange range_;
   const DeleteRunReport report_;
+  const kv::Merger merger_;
 
   bool valid_ = false;
-  // Forward: entries_ stands on the visible entry. Backward: it stands before the versions of
-  // key_ that are visible, perhaps on a newer one of key_.
+  // Forward: entries_ stands on the visible entry; or, folded_, behind the operands of key_.
+  // Backward: it stands before the versions of key_ that are visible, perhaps on a newer one of
+  // key_.
   bool forward_ = true;
-  bool deleted_ = false;  // Backward: what was kept last is a delete, or has expired.
+  bool folded_ = false;
+  bool copied_ = false;   // key_ and value_ hold what is shown: backward, or folded.
+  bool deleted_ = false;  // What was kept or folded last is a delete, or has expired.
   std::string key_;
   std::string value_;
+  OperandChain operands_;
   Status status_;
 };
 

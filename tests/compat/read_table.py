@@ -203,7 +203,7 @@ def read_block(file, salt, handle, kind):
     sys.exit(f"block at {offset} is packed with {name}, which this reader does not unpack")
 
 
-def entries_of(block, tagged, kinds=(1, 2, 5)):
+def entries_of(block, tagged, kinds=(1, 2, 3, 5)):
     """(key, sequence, kind, value, instant of expiry or None) of each entry."""
     n, flags, interval, common_size = u(block, 0, 2), block[2], block[3], u(block, 4, 2)
     base = u(block, 6, 8)
@@ -236,12 +236,13 @@ def entries_of(block, tagged, kinds=(1, 2, 5)):
             expires, at = u(block, at, 8), at + 8
         size, at = varint(block, at)
         need(at + size <= len(block), "value past the end")
+        need(word & 15 != 3 or size > 0 and base + (word >> 4) > 0, "operand")
         entries.append((key, base + (word >> 4), word & 15, block[at:at + size], expires))
         at += size
         if tagged:
             need(tags[i] == xxh3(key) >> 56, f"tag of {key!r}")
     need(at == len(block), "bytes behind the last entry")
-    need(any(e[2] in (2, 4, 5) for e in entries) == bool(flags & 8), "flag: deletes")
+    need(any(e[2] in (2, 3, 4, 5) for e in entries) == bool(flags & 8), "flag: deletes")
     return entries
 
 
@@ -287,14 +288,15 @@ def read_table(file):
     need(footer[40:] == b"AIDBSST1", "magic")
     need(crc32c(footer[:36] + len(file).to_bytes(8, "little")) == u(footer, 36, 4), "footer checksum")
     layout = u(footer, 32, 2)
-    need(layout in (1, 2) and (footer[34], footer[35]) == (2, 0), "a newer version of the format")
+    need(layout in (1, 2, 3) and (footer[34], footer[35]) == (2, 0), "a newer version of the format")
     salt = u(footer, 24, 8)
     root = b""
-    if layout == 1 or u(footer, 8, 4):
+    if layout != 2 or u(footer, 8, 4):
         root = read_block(file, salt, (u(footer, 0, 8), u(footer, 8, 4)), ROOT)
     meta = entries_of(read_block(file, salt, (u(footer, 12, 8), u(footer, 20, 4)), META), False)
     required = [e[0] for e in meta if e[0].startswith(b"!")]
-    need(required == [b"!range_deletes"] * (layout - 1), "meta index requires what is not known")
+    known = {1: ([],), 2: ([b"!range_deletes"],), 3: ([], [b"!range_deletes"])}[layout]
+    need(required in known, "meta index requires what is not known")
     ranges = read_ranges(file, salt, meta[0][3]) if required else []
     where = dict((e[0], e[3]) for e in meta)[b"properties"]
     offset, at = varint(where, 0)
@@ -333,7 +335,9 @@ def read_table(file):
     need(varint(properties["expiry.highest"], 0)[0] == max(instants), "property expiry.highest")
     need((properties["key.first"], properties["key.last"]) == bounds(table, ranges), "bounds")
     counted = varint(properties["range_deletes"], 0)[0] if "range_deletes" in properties else 0
-    need(counted == len(ranges) and bool(ranges) == (layout == 2), "property range_deletes")
+    need(counted == len(ranges) and (layout == 3 or bool(ranges) == (layout == 2)), "property range_deletes")
+    operands = varint(properties["operands"], 0)[0] if "operands" in properties else 0
+    need(operands == sum(e[2] == 3 for e in table) and bool(operands) == (layout == 3), "property operands")
     return table, ranges
 
 
@@ -346,7 +350,8 @@ def main():
     need(crc32c(b"123456789") == 0xE3069283, "crc32c")
     with open(sys.argv[1], "rb") as file:
         table, ranges = read_table(file.read())
-    lines = [f"{k.hex() or '-'} {s} {'delete' if t == 2 else 'put'} "
+    names = {2: "delete", 3: "merge"}
+    lines = [f"{k.hex() or '-'} {s} {names.get(t, 'put')} "
              + (v.hex() or "-" if len(v) <= 64 else f"{len(v)}:{crc32c(v)}")
              + (f" until {e}" if t == 5 else "")
              for k, s, t, v, e in table]

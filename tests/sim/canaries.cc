@@ -42,6 +42,7 @@ constexpr std::string_view kNames[] = {
     "merge-folds-stale",
     "clock-set-back",
     "condition-unchecked",
+    "operand-hides",
     "repair-forgets-log",
 };
 static_assert(std::size(kNames) == static_cast<size_t>(Canary::kCount));
