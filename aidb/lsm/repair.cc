@@ -68,6 +68,7 @@ class BatchCursor final : public EntryCursor {
   Status status() const override { return {}; }
   // Whether values among them expire.
   bool expires() const { return expires_; }
+  bool has_operands() const { return !operands_.empty(); }
   std::span<const RangeDelete> range_deletes() const { return range_deletes_; }
 
  private:
@@ -109,6 +110,53 @@ class BatchCursor final : public EntryCursor {
   std::vector<RangeDelete> range_deletes_;
   size_t at_ = 0;
   bool expires_ = false;
+};
+
+// The entries of another cursor but for operands. What they hide nothing of shows again.
+//
+// Lifetime: borrows the other.
+class WithoutOperands final : public EntryCursor {
+ public:
+  explicit WithoutOperands(EntryCursor& entries) : entries_(entries) {}
+
+  void SeekToFirst() override {
+    entries_.SeekToFirst();
+    Forward();
+  }
+  void SeekToLast() override {
+    entries_.SeekToLast();
+    Backward();
+  }
+  void Seek(std::string_view key, Sequence sequence) override {
+    entries_.Seek(key, sequence);
+    Forward();
+  }
+  void Next() override {
+    entries_.Next();
+    Forward();
+  }
+  void Prev() override {
+    entries_.Prev();
+    Backward();
+  }
+  Status status() const override { return entries_.status(); }
+
+ private:
+  bool AtOperand() const { return entries_.valid() && entries_.entry().kind == OpKind::kMerge; }
+  void Forward() {
+    while (AtOperand()) entries_.Next();
+    Show();
+  }
+  void Backward() {
+    while (AtOperand()) entries_.Prev();
+    Show();
+  }
+  void Show() {
+    valid_ = entries_.valid();
+    if (valid_) entry_ = entries_.entry();
+  }
+
+  EntryCursor& entries_;
 };
 
 // A table that counts, and where its bytes are.
@@ -153,6 +201,10 @@ class Repair {
  private:
   std::string PathOf(std::string_view name) const { return io::JoinPath(directory_, name); }
   void Lose(std::string file, uint64_t offset, std::string_view what, std::string keys = {}) {
+    const bool told = std::ranges::any_of(report_.losses, [&](const auto& loss) {
+      return loss.file == file && loss.offset == offset && loss.what == what;
+    });
+    if (told) return;
     report_.losses.push_back({.file = std::move(file),
                               .offset = offset,
                               .what = std::string(what),
@@ -391,6 +443,43 @@ class Repair {
     return groups;
   }
 
+  // Newest first. Borrows `groups`.
+  void OpenGroups(const std::vector<Group>& groups,
+                  std::vector<std::unique_ptr<EntryCursor>>& cursors) {
+    for (const Group& group : groups) {
+      if (group.bounds.empty()) {  // Its keys are not known.
+        cursors.push_back(OpenOrLose(*group.sources.front()));
+        continue;
+      }
+      cursors.push_back(std::make_unique<LevelCursor<ListedTables>>(ListedTables(
+          group.bounds, [this, &group](size_t table) -> Result<std::unique_ptr<EntryCursor>> {
+            return OpenOrLose(*group.sources[table]);
+          })));
+    }
+  }
+
+  // Whether what operands lie on is sure to be there. If anything is lost, it may be that, or one
+  // of them, and what is left would make a value that the key never had. So the tables are read to
+  // their end before any operand is believed.
+  bool OperandsCount(const std::vector<Group>& groups, bool in_log) {
+    const bool in_tables = std::ranges::any_of(
+        sources_, [](const Source& source) { return !source.facts || source.facts->operands > 0; });
+    if (!in_log && !in_tables) return true;
+    const uint64_t tables = report_.tables;
+    std::vector<std::unique_ptr<EntryCursor>> cursors;
+    OpenGroups(groups, cursors);
+    for (const auto& cursor : cursors) {
+      for (cursor->SeekToFirst(); cursor->valid(); cursor->Next()) {
+      }
+    }
+    report_.tables = tables;
+    if (report_.losses.empty()) return true;
+    report_.notes.emplace_back(
+        "merges that were in no value yet are left out: what they lay on may be among what is "
+        "lost");
+    return false;
+  }
+
   Status Fill() {
     const std::vector<Group> groups = GroupTables();
     std::vector<std::unique_ptr<EntryCursor>> newest_first;
@@ -407,23 +496,17 @@ class Repair {
     std::vector<RangeDelete> range_deletes = TableRangeDeletes(lists);
     range_deletes.insert(range_deletes.end(), batches->range_deletes().begin(),
                          batches->range_deletes().end());
+    const bool operands_count = OperandsCount(groups, batches->has_operands());
     newest_first.push_back(std::move(batches));
-    for (const Group& group : groups) {
-      if (group.bounds.empty()) {  // Its keys are not known.
-        newest_first.push_back(OpenOrLose(*group.sources.front()));
-        continue;
-      }
-      newest_first.push_back(std::make_unique<LevelCursor<ListedTables>>(ListedTables(
-          group.bounds, [this, &group](size_t table) -> Result<std::unique_ptr<EntryCursor>> {
-            return OpenOrLose(*group.sources[table]);
-          })));
-    }
-    const auto entries = NewMergingCursor(std::move(newest_first));
+    OpenGroups(groups, newest_first);
+    const auto all = NewMergingCursor(std::move(newest_first));
+    WithoutOperands others(*all);
+    EntryCursor& entries = operands_count ? *all : others;
     KeepRule rule =
         KeepRule::ForCompaction({}, OlderTables(), KeepRule::Zeroing::kAtTheBottom, range_deletes);
     AIDB_ASSIGN_OR_RETURN(const uint64_t next_number, NextNumberFree(env_.files, directory_));
     FileNumbers numbers(next_number);
-    AIDB_ASSIGN_OR_RETURN(WrittenTables written, WriteTables(*entries, rule,
+    AIDB_ASSIGN_OR_RETURN(WrittenTables written, WriteTables(entries, rule,
                                                              {.files = env_.files,
                                                               .directory = into_.path(),
                                                               .numbers = numbers,

@@ -17,7 +17,8 @@ namespace aidb::lsm {
 //
 // Which tables count the manifest says; where it is damaged or missing, all that are there do, and
 // a table that a compaction had just replaced may then bring back a key that was deleted. What the
-// newest, damaged version of a key was is not known: an older one that is left takes its place.
+// newest, damaged version of a key was is not known: an older one that is left takes its place. If
+// anything is lost, operands of merges that no flush or compaction had folded do not count.
 // The report names each stretch that is lost, with its keys.
 //
 // The logs are held in memory meanwhile. kUnavailable while the store is open; kInvalidArgument
