@@ -6,6 +6,7 @@
 #include "aidb/base/check.h"
 #include "aidb/base/escape.h"
 #include "aidb/base/random.h"
+#include "aidb/kv/merge.h"
 
 namespace aidb::campaign {
 namespace {
@@ -35,6 +36,14 @@ std::set<std::string> Apply(const kv::WriteBatch& batch, Contents& contents) {
     std::string key((*operation)->key);
     if ((*operation)->kind == kv::OpKind::kDelete) {
       contents.erase(key);
+    } else if ((*operation)->kind == kv::OpKind::kMerge) {
+      const auto held = contents.find(key);
+      auto made = kv::Merger().Apply(
+          (*operation)->merge_operator, key,
+          held == contents.end() ? std::nullopt : std::optional<std::string_view>(held->second),
+          (*operation)->value);
+      AIDB_CHECK(made.ok());
+      contents.insert_or_assign(key, *std::move(made));
     } else {
       contents.insert_or_assign(key, std::string((*operation)->value));
     }
@@ -74,7 +83,13 @@ kv::WriteBatch Workload::Operation(uint64_t writer, uint64_t n) const {
   for (uint64_t i = 0; i < count; ++i) {
     std::string key = Prefix(writer);
     key += std::to_string(rng.Below(options_.keys_per_writer));
-    if (rng.OneIn(kOneDeleteIn)) {
+    if (options_.merge_one_in > 0 && rng.OneIn(options_.merge_one_in)) {
+      if (rng.OneIn(2)) {
+        batch.Merge(key, kv::MergeOperator::kAddI64, std::to_string(n));
+      } else {
+        batch.Merge(key, kv::MergeOperator::kMax, Value(rng, writer, n, options_.value_bytes_max));
+      }
+    } else if (rng.OneIn(kOneDeleteIn)) {
       batch.Delete(key);
     } else {
       batch.Put(key, Value(rng, writer, n, options_.value_bytes_max));

@@ -22,6 +22,7 @@ struct WorkloadOptions {
   uint64_t value_bytes_max = 600;
   // One operation in three is a batch of 2 to this many, the others are single puts and deletes.
   uint64_t batch_operations_max = 8;
+  uint64_t merge_one_in = 0;  // Of the operations; 0: none.
 };
 
 using Contents = std::map<std::string, std::string, std::less<>>;

@@ -31,7 +31,7 @@ kv::Options OptionsFor(const Mode& mode, uint64_t round) {
 }
 
 WorkloadOptions WorkloadFor(const Mode& mode, uint64_t seed) {
-  WorkloadOptions options{.seed = seed};
+  WorkloadOptions options{.seed = seed, .merge_one_in = 6};
   if (mode.large) {
     options.batch_operations_max = 300;
     options.value_bytes_max = 6000;

@@ -36,8 +36,11 @@ kv::Options LifeOptions() {
 }
 
 Workload LifeWorkload(uint64_t seed) {
-  return Workload(
-      {.seed = seed, .keys_per_writer = 60, .value_bytes_max = 4000, .batch_operations_max = 5});
+  return Workload({.seed = seed,
+                   .keys_per_writer = 60,
+                   .value_bytes_max = 4000,
+                   .batch_operations_max = 5,
+                   .merge_one_in = 3});
 }
 
 class Life {

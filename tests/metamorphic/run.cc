@@ -200,6 +200,8 @@ void Run::Do(const Step& step) {
       return Write(std::move(batch), rng);
     case StepKind::kBatch:
       return Write(kv::RandomBatch(rng, clock_.wall_ms, text), rng);
+    case StepKind::kPlainBatch:
+      return Write(kv::RandomBatch(rng, std::nullopt, text), rng);
     case StepKind::kTransaction:
       return Transact(rng);
     case StepKind::kAdvanceClock:

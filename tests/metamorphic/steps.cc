@@ -33,12 +33,18 @@ constexpr Weight kWeights[] = {
     {StepKind::kWrongCall, 4, "wrong call"},
 };
 
+StepKind WithoutExpiry(StepKind kind) {
+  if (kind == StepKind::kPutExpiring) return StepKind::kMerge;
+  return kind == StepKind::kBatch ? StepKind::kPlainBatch : kind;
+}
+
 }  // namespace
 
 std::string_view StepName(StepKind kind) {
   for (const Weight& one : kWeights) {
     if (one.kind == kind) return one.name;
   }
+  if (kind == StepKind::kPlainBatch) return "plain batch";
   return "?";
 }
 
@@ -52,7 +58,8 @@ std::vector<Step> MakeSteps(uint64_t seed, size_t count) {
     uint64_t choice = rng.Below(total);
     const Weight* at = kWeights;
     while (choice >= at->weight) choice -= (at++)->weight;
-    steps.push_back({at->kind, rng.Next()});
+    const bool some_expire = seed % 2 != 0;
+    steps.push_back({some_expire ? at->kind : WithoutExpiry(at->kind), rng.Next()});
   }
   return steps;
 }

@@ -15,6 +15,7 @@ enum class StepKind : unsigned char {
   kDelete,
   kMerge,
   kBatch,
+  kPlainBatch,  // Of which no value expires.
   kTransaction,
   kAdvanceClock,
   kGet,
@@ -37,6 +38,7 @@ struct Step {
   uint64_t seed;
 };
 
+// With an even seed no value expires, so that merges may wait as operands.
 std::vector<Step> MakeSteps(uint64_t seed, size_t count);
 
 }  // namespace aidb::metamorphic
