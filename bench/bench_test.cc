@@ -28,7 +28,7 @@ TEST(Workloads, OfTheDesignAreAllThere) {
         "readrandom",  "readmissing",      "readhot",      "seekrandom",   "readseq",
         "readreverse", "readwhilewriting", "deleterandom", "updaterandom", "multireadrandom",
         "ycsb_a",      "ycsb_b",           "ycsb_c",       "ycsb_d",       "ycsb_e",
-        "ycsb_f",      "reopen",           "sustained"}) {
+        "ycsb_f",      "reopen",           "sustained",    "mergerandom"}) {
     EXPECT_TRUE(FindWorkload(name).ok()) << name;
   }
 }

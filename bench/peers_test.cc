@@ -82,6 +82,16 @@ TEST_P(Peers, ReadBackWhatWasPutOverwrittenAndDeleted) {
   EXPECT_EQ(*found, 2U);
 }
 
+TEST_P(Peers, MergeToTheGreater) {
+  PutThree();
+  ASSERT_TRUE(session_->MergeMax("a", "22").ok());
+  ASSERT_TRUE(peer_->Flush().ok());
+  EXPECT_EQ(Get("a"), 2U);
+  ASSERT_TRUE(session_->MergeMax("new", "1").ok());
+  ASSERT_TRUE(session_->MergeMax("new", "333").ok());
+  EXPECT_EQ(Get("new"), 3U);
+}
+
 TEST_P(Peers, WalkInOrderFromAnywhere) {
   PutThree();
   const Entries all = {{"a", "1"}, {"b", "two"}, {"c", "three"}};

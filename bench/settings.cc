@@ -55,15 +55,33 @@ void MakeSmoke(Settings& settings) {
   settings.memory_bytes = uint64_t{16} << 20;
   settings.pairs = 1;
   settings.seconds = 1;
-  settings.workloads = {"fillseq",         "fillrandom",       "overwrite",
-                        "fillsync@t2",     "fill100K",         "deleterandom",
-                        "updaterandom",    "readrandom",       "readmissing",
-                        "readhot",         "multireadrandom",  "seekrandom@t2",
-                        "readseq",         "readreverse",      "readrandom@compacted",
-                        "readrandom@cold", "readwhilewriting", "readwhilewriting@w50000",
-                        "ycsb_a@t8",       "ycsb_b",           "ycsb_c",
-                        "ycsb_d@v1000",    "ycsb_e",           "ycsb_f",
-                        "reopen",          "sustained"};
+  settings.workloads = {"fillseq",
+                        "fillrandom",
+                        "overwrite",
+                        "fillsync@t2",
+                        "fill100K",
+                        "deleterandom",
+                        "updaterandom",
+                        "mergerandom",
+                        "readrandom",
+                        "readmissing",
+                        "readhot",
+                        "multireadrandom",
+                        "seekrandom@t2",
+                        "readseq",
+                        "readreverse",
+                        "readrandom@compacted",
+                        "readrandom@cold",
+                        "readwhilewriting",
+                        "readwhilewriting@w50000",
+                        "ycsb_a@t8",
+                        "ycsb_b",
+                        "ycsb_c",
+                        "ycsb_d@v1000",
+                        "ycsb_e",
+                        "ycsb_f",
+                        "reopen",
+                        "sustained"};
 }
 
 struct NumberFlag {

@@ -44,6 +44,10 @@ Status UpdateRandom(Worker& worker) {
   });
 }
 
+Status MergeRandom(Worker& worker) {
+  return worker.Repeat([&](uint64_t) { return worker.Merge(worker.rng().Below(worker.keys())); });
+}
+
 Status Sustained(Worker& worker) {
   return worker.RepeatForSeconds([&] { return worker.Put(worker.rng().Below(worker.keys())); });
 }
@@ -139,6 +143,11 @@ constexpr Workload kWorkloads[] = {
     {.name = "updaterandom",
      .about = "gets of random keys, each followed by a put of the same",
      .body = UpdateRandom,
+     .loaded = true,
+     .writes = true},
+    {.name = "mergerandom",
+     .about = "the greater of old and new value of random keys, by a merge where there is one",
+     .body = MergeRandom,
      .loaded = true,
      .writes = true},
     {.name = "readrandom",
@@ -374,6 +383,11 @@ Status Worker::Walk(PeerCursor& cursor) {
 Status Worker::Put(uint64_t key_number) {
   Wrote(kKeyBytes + settings_.value_bytes);
   return session_.Put(material_.Key(key_number), material_.Value());
+}
+
+Status Worker::Merge(uint64_t key_number) {
+  Wrote(kKeyBytes + settings_.value_bytes);
+  return session_.MergeMax(material_.Key(key_number), material_.Value());
 }
 
 std::string_view Worker::InsertedKey(uint64_t number) {

@@ -151,6 +151,7 @@ class Worker {
   // Steps through at most `count()` entries; a step is too short to be timed alone.
   Status Walk(PeerCursor& cursor);
   Status Put(uint64_t key_number);
+  Status Merge(uint64_t key_number);
   // Puts the next key that no thread has put before.
   Status Insert();
   // The key of our insert with this number.

@@ -39,6 +39,11 @@ class AidbSession final : public PeerSession {
     batch.Delete(key);
     return store_.Write(std::move(batch), write_).status();
   }
+  Status MergeMax(std::string_view key, std::string_view operand) override {
+    kv::WriteBatch batch;
+    batch.Merge(key, kv::MergeOperator::kMax, operand);
+    return store_.Write(std::move(batch), write_).status();
+  }
   Status WriteBatch(std::span<const KeyValue> puts) override {
     kv::WriteBatch batch;
     for (const auto& [key, value] : puts) batch.Put(key, value);

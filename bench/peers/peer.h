@@ -50,6 +50,12 @@ class PeerSession {
   virtual ~PeerSession() = default;
   virtual Status Put(std::string_view key, std::string_view value) = 0;
   virtual Status Delete(std::string_view key) = 0;
+  // The value becomes the greater of itself and `operand` in byte order, if the engine has merges;
+  // of the others, which cost the same whatever the values are, `operand`.
+  virtual Status MergeMax(std::string_view key, std::string_view operand) {
+    AIDB_RETURN_IF_ERROR(Get(key).status());
+    return Put(key, operand);
+  }
   // All or none.
   virtual Status WriteBatch(std::span<const KeyValue> puts) = 0;
   // The length of the value, nullopt when there is none. The bytes are not copied where the
