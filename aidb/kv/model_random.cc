@@ -90,7 +90,7 @@ void RandomDeleteRange(Rng& rng, WriteBatch& batch, std::string& text) {
   batch.DeleteRange(begin, end);
 }
 
-WriteBatch RandomBatch(Rng& rng, uint64_t now_ms, std::string& text) {
+WriteBatch RandomBatch(Rng& rng, std::optional<uint64_t> now_ms, std::string& text) {
   WriteBatch batch;
   for (uint64_t count = rng.Below(10); count > 0; --count) {
     const std::string key = RandomKey(rng);
@@ -104,8 +104,8 @@ WriteBatch RandomBatch(Rng& rng, uint64_t now_ms, std::string& text) {
     } else {
       const std::string value = RandomValue(rng);
       text += " put " + Show(key) + " = " + Show(value);
-      if (rng.OneIn(4)) {
-        const uint64_t expires_at_ms = RandomExpiry(rng, now_ms);
+      if (rng.OneIn(4) && now_ms) {
+        const uint64_t expires_at_ms = RandomExpiry(rng, *now_ms);
         text += " until " + std::to_string(expires_at_ms);
         batch.Put(key, value, expires_at_ms);
       } else {

@@ -25,8 +25,8 @@ uint64_t RandomExpiry(Rng& rng, uint64_t now_ms);
 void RandomMerge(Rng& rng, const std::string& key, WriteBatch& batch, std::string& text);
 // Adds a range delete to `batch`: of a few keys, one in 20 without an end.
 void RandomDeleteRange(Rng& rng, WriteBatch& batch, std::string& text);
-// 0 to 9 operations; their description is appended to `text`.
-WriteBatch RandomBatch(Rng& rng, uint64_t now_ms, std::string& text);
+// 0 to 9 operations; their description is appended to `text`. Without a clock no value expires.
+WriteBatch RandomBatch(Rng& rng, std::optional<uint64_t> now_ms, std::string& text);
 
 // Bounds, prefix and order, each given or not.
 struct RandomScan {

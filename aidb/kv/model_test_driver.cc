@@ -54,7 +54,7 @@ struct Weight {
   uint64_t weight;
 };
 
-std::vector<Weight> Weights(Abilities abilities) {
+std::vector<Weight> Weights(Abilities abilities, ModelValues values) {
   std::vector<Weight> weights = {
       {StepKind::kPut, 2500},         {StepKind::kDelete, 700},         {StepKind::kBatch, 400},
       {StepKind::kGet, 2000},         {StepKind::kMultiGet, 300},       {StepKind::kScan, 150},
@@ -62,6 +62,11 @@ std::vector<Weight> Weights(Abilities abilities) {
       {StepKind::kTakeSnapshot, 100}, {StepKind::kReleaseSnapshot, 90}, {StepKind::kFlush, 6},
       {StepKind::kSync, 10},          {StepKind::kPutExpiring, 500},    {StepKind::kMerge, 500},
       {StepKind::kAdvanceClock, 300}, {StepKind::kDeleteRange, 60}};
+  if (values == ModelValues::kNoneExpires) {
+    for (Weight& one : weights) {
+      if (one.kind == StepKind::kPutExpiring) one.kind = StepKind::kMerge;
+    }
+  }
   if (abilities.conditional) weights.push_back({StepKind::kWriteIf, 150});
   if (abilities.compactor) weights.push_back({StepKind::kCompact, 3});
   if (abilities.durable) {
@@ -71,8 +76,8 @@ std::vector<Weight> Weights(Abilities abilities) {
   return weights;
 }
 
-std::vector<Step> MakeSteps(Abilities abilities, uint64_t seed, size_t count) {
-  const std::vector<Weight> weights = Weights(abilities);
+std::vector<Step> MakeSteps(Abilities abilities, ModelValues values, uint64_t seed, size_t count) {
+  const std::vector<Weight> weights = Weights(abilities, values);
   uint64_t total = 0;
   for (const Weight& one : weights) total += one.weight;
   Rng rng(seed);
@@ -90,7 +95,9 @@ std::vector<Step> MakeSteps(Abilities abilities, uint64_t seed, size_t count) {
 // One execution of a list of steps against store and history.
 class ModelRun {
  public:
-  explicit ModelRun(const SubjectMaker& make) : subject_(make()) { Open(); }
+  ModelRun(const SubjectMaker& make, ModelValues values) : subject_(make()), values_(values) {
+    Open();
+  }
 
   // The index of the first step after which they differ.
   std::optional<size_t> Run(const std::vector<Step>& steps) {
@@ -160,6 +167,9 @@ class ModelRun {
     return taken == nullptr ? ModelHistory::Moment{history_.newest(), now_ms()} : taken->moment;
   }
   uint64_t now_ms() const { return subject_->trial_clock().wall_ms(); }
+  std::optional<uint64_t> BatchClock() const {
+    return values_ == ModelValues::kSomeExpire ? std::optional(now_ms()) : std::nullopt;
+  }
   Sequence OldestNeeded() const {
     Sequence oldest = history_.newest();
     for (const Taken& one : snapshots_) oldest = std::min(oldest, one.moment.sequence);
@@ -167,6 +177,7 @@ class ModelRun {
   }
 
   const std::unique_ptr<Subject> subject_;
+  const ModelValues values_;
   OpenedStore opened_;
   ModelHistory history_;
   std::vector<Taken> snapshots_;
@@ -320,7 +331,7 @@ void ModelRun::DeleteRange(Rng& rng) {
 
 void ModelRun::Batch(Rng& rng) {
   std::string text = "batch";
-  const WriteBatch batch = RandomBatch(rng, now_ms(), text);
+  const WriteBatch batch = RandomBatch(rng, BatchClock(), text);
   Say(text);
   Write(batch);
 }
@@ -344,7 +355,7 @@ void ModelRun::WriteIf(Rng& rng) {
     text += " [" + Show(lower) + ", " + Show(upper) + ")";
     changed = std::max(changed, history_.RangeChangedSince(lower, upper, since, now_ms()));
   }
-  const WriteBatch batch = RandomBatch(rng, now_ms(), text);
+  const WriteBatch batch = RandomBatch(rng, BatchClock(), text);
   Say(text);
   const Result<Sequence> written = opened_.conditional->WriteIf(unchanged, batch, {});
   const bool conflict = written.status().code() == StatusCode::kConflict;
@@ -462,7 +473,7 @@ void ModelRun::CheckAll() {
 }
 
 // Drops chunks of steps, large ones first, as long as what is left still fails.
-std::vector<Step> Shrink(const SubjectMaker& make, std::vector<Step> steps) {
+std::vector<Step> Shrink(const SubjectMaker& make, ModelValues values, std::vector<Step> steps) {
   int runs = 0;
   for (size_t chunk = steps.size() / 2; chunk > 0; chunk /= 2) {
     for (size_t from = 0; from < steps.size();) {
@@ -470,7 +481,7 @@ std::vector<Step> Shrink(const SubjectMaker& make, std::vector<Step> steps) {
       std::vector<Step> fewer = steps;
       const auto begin = fewer.begin() + static_cast<std::ptrdiff_t>(from);
       fewer.erase(begin, begin + static_cast<std::ptrdiff_t>(std::min(chunk, steps.size() - from)));
-      const std::optional<size_t> failed = ModelRun(make).Run(fewer);
+      const std::optional<size_t> failed = ModelRun(make, values).Run(fewer);
       if (failed) {
         fewer.resize(fewer.empty() ? 0 : *failed + 1);
         steps = std::move(fewer);
@@ -482,9 +493,9 @@ std::vector<Step> Shrink(const SubjectMaker& make, std::vector<Step> steps) {
   return steps;
 }
 
-std::string Report(const SubjectMaker& make, uint64_t seed, const std::string& first,
-                   const std::vector<Step>& steps) {
-  ModelRun again(make);
+std::string Report(const SubjectMaker& make, ModelValues values, uint64_t seed,
+                   const std::string& first, const std::vector<Step>& steps) {
+  ModelRun again(make, values);
   again.KeepTranscript();
   again.Run(steps);
   std::string report = "seed " + std::to_string(seed) + ": " + first + "\nshrunk to " +
@@ -499,18 +510,18 @@ std::string Report(const SubjectMaker& make, uint64_t seed, const std::string& f
 }  // namespace
 
 std::optional<std::string> RunModelTest(const SubjectMaker& make, Abilities abilities,
-                                        uint64_t seed, size_t operations) {
-  std::vector<Step> steps = MakeSteps(abilities, seed, operations);
+                                        uint64_t seed, size_t operations, ModelValues values) {
+  std::vector<Step> steps = MakeSteps(abilities, values, seed, operations);
   std::string first;
   {
-    ModelRun run(make);
+    ModelRun run(make, values);
     const std::optional<size_t> failed = run.Run(steps);
     if (!failed) return std::nullopt;
     first = "step " + std::to_string(*failed) + " of " + std::to_string(operations) + ": " +
             run.difference();
     steps.resize(*failed + 1);
   }
-  return Report(make, seed, first, Shrink(make, std::move(steps)));
+  return Report(make, values, seed, first, Shrink(make, values, std::move(steps)));
 }
 
 size_t ModelOperations() {

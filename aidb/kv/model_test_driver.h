@@ -23,8 +23,12 @@ namespace aidb::kv {
 //
 // Nothing, or a report: the seed, what differed, and the operations that lead there, after
 // chunks that the failure does not need were dropped. The same seed makes the same operations.
+//
+// Where no value expires a store may do more with merges.
+enum class ModelValues : unsigned char { kSomeExpire, kNoneExpires };
 std::optional<std::string> RunModelTest(const SubjectMaker& make, Abilities abilities,
-                                        uint64_t seed, size_t operations);
+                                        uint64_t seed, size_t operations,
+                                        ModelValues values = ModelValues::kSomeExpire);
 
 // How many operations a model test runs: the environment variable AIDB_MODEL_OPERATIONS, else
 // 100,000.

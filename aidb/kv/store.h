@@ -47,8 +47,10 @@ inline constexpr size_t kMultiGetKeysMax = 65'536;
 // Merge: the key comes to hold what the operator makes of what it held, or of nothing, and the
 // operand; merges of a key apply one after the other, none is lost. A value that expires keeps its
 // instant. Operators are total, so a merge fails as a put does, of a batch that comes out above
-// the limits, of a user's operator (from kUserMergeMin on) where the store was opened without its
-// function, and with the error of reading what the key holds: then nothing has happened.
+// the limits (values of kAddI64, kMax and kMin do not grow: a store may leave these unread, and
+// fold them when they are), of a user's operator (from kUserMergeMin on) where the store was opened
+// without its function, and with the error of reading what the key holds: then nothing has
+// happened.
 //
 // Range deletes: of every key in [begin, end) what was written before goes, and what is written
 // later, by the same batch or another, stays. It is one operation, with one sequence, whatever the

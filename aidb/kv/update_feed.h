@@ -30,8 +30,9 @@ struct UpdateOptions {
   uint64_t lag_bytes_max = kUpdateLagBytesMax;
 };
 
-// One batch as the store has applied it: merges as what came of them, instants of expiry as they
-// were written.
+// One batch as the store has applied it: a merge as what came of it, or as itself where the store
+// keeps operands, instants of expiry as they were written. Written to another store, in order and
+// each once, it leaves there what it left here; that store needs the same user's function, if any.
 struct Update {
   Sequence first{};
   uint32_t count = 0;                // Operations, and so sequences.

@@ -159,6 +159,27 @@ Status Engine::WaitDurable(Sequence sequence) {
   return IoError(std::string(status.message()));
 }
 
+namespace {
+
+// A merge is written as an operand where that spares a read: while its key has no other entry in
+// the active memtable, or a few operands of its kind alone. Else the fold begins at hand and ends
+// the chain.
+bool StaysOperand(const kv::WriteBatch::Operation& merge, const Memtable& active) {
+  if (!kv::Merger::IsBounded(merge.merge_operator)) return false;
+  if (merge.value.size() > kOperandBytesMax) return false;
+  Sequence at = kv::kSequenceMax;
+  for (int operands = 0; operands < kMemtableOperandsMax; ++operands) {
+    const std::optional<Memtable::Found> found = active.Get(merge.key, at);
+    if (!found) return true;
+    if (found->kind != OpKind::kMerge) return false;
+    if (OperandIn(found->value).op != merge.merge_operator) return false;
+    at = Sequence{ToNumber(found->sequence) - 1};
+  }
+  return false;
+}
+
+}  // namespace
+
 // Under the writers' lock nothing comes in between the read and the write of what it gave. The
 // batch itself may have the first value that ever expires, so the clock is asked in any case.
 Result<kv::WriteBatch> Engine::Folded(kv::WriteBatch batch, Instant deadline) const {
@@ -181,7 +202,13 @@ Result<kv::WriteBatch> Engine::Folded(kv::WriteBatch batch, Instant deadline) co
     }
     return Read(*state, key, sequence, now_ms);
   };
-  return kv::FoldMerges(batch, merger_, *now_ms, options_.batch_bytes_max, read);
+  // What lies below an operand must not expire between the write and the fold (decision 0009).
+  const bool expires = core_->expires.load(std::memory_order_acquire) || batch.has_expiry();
+  const Memtable& active = *active_;
+  const auto stays = [&](const kv::WriteBatch::Operation& merge) {
+    return !expires && StaysOperand(merge, active);
+  };
+  return kv::FoldMerges(batch, merger_, *now_ms, options_.batch_bytes_max, read, stays);
 }
 
 // The last entry will do, whether or not somebody can see it.

@@ -50,5 +50,12 @@ TEST(NativeModel, DoesWhatAMapWithHistoryDoes) {
   EXPECT_EQ(report, std::nullopt) << *report;
 }
 
+// Merges then wait as operands.
+TEST(NativeModel, DoesSoWhereNoValueExpires) {
+  const auto report = kv::RunModelTest(std::make_unique<NativeSubject>, kNativeAbilities, 2,
+                                       kv::ModelOperations() / 2, kv::ModelValues::kNoneExpires);
+  EXPECT_EQ(report, std::nullopt) << *report;
+}
+
 }  // namespace
 }  // namespace aidb::lsm

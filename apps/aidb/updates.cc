@@ -12,7 +12,22 @@ std::string NameOf(kv::OpKind kind) {
   if (kind == kv::OpKind::kDelete) return "delete";
   if (kind == kv::OpKind::kPut || kind == kv::OpKind::kPutExpiring) return "put";
   if (kind == kv::OpKind::kDeleteRange) return "delete-range";
+  if (kind == kv::OpKind::kMerge) return "merge";
   return fmt::format("operation {}", static_cast<unsigned>(kind));
+}
+
+// As the merge command spells it; a user's by its number.
+std::string NameOf(MergeOperator op) {
+  if (op == MergeOperator::kAddI64) return "add";
+  if (op == MergeOperator::kAppend) return "append";
+  if (op == MergeOperator::kMax) return "max";
+  if (op == MergeOperator::kMin) return "min";
+  return fmt::format("{}", static_cast<unsigned>(op));
+}
+
+std::string_view ValueName(kv::OpKind kind) {
+  if (kind == kv::OpKind::kDeleteRange) return "end";
+  return kind == kv::OpKind::kMerge ? "operand" : "value";
 }
 
 bool HasValue(kv::OpKind kind) { return kind != kv::OpKind::kDelete; }
@@ -20,6 +35,7 @@ bool HasValue(kv::OpKind kind) { return kind != kv::OpKind::kDelete; }
 std::string AsText(Sequence sequence, const WriteBatch::Operation& operation) {
   std::string line =
       fmt::format("{}\t{}\t{}", ToNumber(sequence), NameOf(operation.kind), Escape(operation.key));
+  if (operation.kind == kv::OpKind::kMerge) line += '\t' + NameOf(operation.merge_operator);
   if (HasValue(operation.kind)) line += '\t' + Escape(operation.value);
   if (kv::Expires(operation.kind)) line += fmt::format("\t{}", operation.expires_at_ms);
   return line + '\n';
@@ -31,8 +47,10 @@ std::string AsJson(Sequence sequence, Sequence batch, const WriteBatch::Operatio
   AppendJsonField(line, "key", operation.key);
   if (HasValue(operation.kind)) {
     line += ',';
-    AppendJsonField(line, operation.kind == kv::OpKind::kDeleteRange ? "end" : "value",
-                    operation.value);
+    AppendJsonField(line, ValueName(operation.kind), operation.value);
+  }
+  if (operation.kind == kv::OpKind::kMerge) {
+    line += fmt::format(R"(,"operator":"{}")", NameOf(operation.merge_operator));
   }
   if (kv::Expires(operation.kind)) {
     line += fmt::format(",\"expires_at_ms\":{}", operation.expires_at_ms);

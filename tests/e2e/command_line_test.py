@@ -165,13 +165,14 @@ class Ranges(CommandLine):
         self.ask('delete', 'b:2')
         self.ask('merge', 'n', 'add', '7')
         # Import has put its records into tables, so that the log begins behind them.
-        expected = b'6\tdelete\tb:2\n7\tput\tn\t7\n'
+        expected = b'6\tdelete\tb:2\n7\tmerge\tn\tadd\t7\n'
         self.assertEqual(self.ask('updates', '--since', '5'), expected)
         self.assertEqual(self.ask('updates'), expected)
         lines = [json.loads(line) for line in self.ask('updates', '--output', 'json').splitlines()]
         self.assertEqual(lines, [
             {'sequence': 6, 'batch': 6, 'operation': 'delete', 'key': 'b:2'},
-            {'sequence': 7, 'batch': 7, 'operation': 'put', 'key': 'n', 'value': '7'}])
+            {'sequence': 7, 'batch': 7, 'operation': 'merge', 'key': 'n', 'operand': '7',
+             'operator': 'add'}])
         self.ask('put', 'session', 'x', '--ttl', '1000')
         last = json.loads(self.ask('updates', '--since', '7', '--output', 'json'))
         self.assertGreater(last['expires_at_ms'], 1_000_000)
@@ -180,11 +181,14 @@ class Ranges(CommandLine):
         self.assertEqual(self.ask('updates', '--since', '8'), b'9\tdelete-range\tx\ty\n')
         last = json.loads(self.ask('updates', '--since', '8', '--output', 'json'))
         self.assertEqual((last['key'], last['end']), ('x', 'y'))
-        self.assertEqual(self.ask('updates', '--since', '9'), b'')
-        self.assertIn('the newest here is 9', self.complaint('updates', '--since', '10', code=INVALID))
+        self.ask('merge', 'n', 'add', '5')
+        # In a store that has seen a value expire merges are told as what they made.
+        self.assertEqual(self.ask('updates', '--since', '9'), b'10\tput\tn\t12\n')
+        self.assertEqual(self.ask('updates', '--since', '10'), b'')
+        self.assertIn('the newest here is 10', self.complaint('updates', '--since', '11', code=INVALID))
         self.ask('compact')
         self.assertEqual(self.ask('updates'), b'')
-        self.assertIn('begin anew at sequence 9',
+        self.assertIn('begin anew at sequence 10',
                       self.complaint('updates', '--since', '3', code=UNAVAILABLE))
 
     def test_checkpoint(self):

@@ -2,6 +2,9 @@
 
 #include <utility>
 
+#include "aidb/base/check.h"
+#include "aidb/kv/merge.h"
+
 namespace aidb::sim {
 
 std::optional<Follower> Follower::Begin(const kv::Store& store, kv::UpdateFeed& feed,
@@ -43,6 +46,15 @@ void Follower::Apply(const kv::WriteBatch::Operation& operation) {
   const std::string key(operation.key);
   if (operation.kind == kv::OpKind::kDeleteRange) {
     values_.erase(values_.lower_bound(key), values_.lower_bound(operation.value));
+    return;
+  }
+  if (operation.kind == kv::OpKind::kMerge) {
+    const auto held = values_.find(key);
+    const auto before =
+        held == values_.end() ? std::nullopt : std::optional<std::string_view>(held->second.bytes);
+    auto made = kv::Merger().Apply(operation.merge_operator, key, before, operation.value);
+    AIDB_CHECK(made.ok());  // Those of the simulation are built in.
+    values_[key].bytes = *std::move(made);
     return;
   }
   values_.erase(key);
