@@ -40,6 +40,8 @@ enum class Canary : uint8_t {
   kConditionUnchecked,       // A conditional write does not look whether its keys have changed.
   kOperandHides,             // A merge of tables drops what an operand lies on.
   kRepairForgetsLog,         // A repair takes tables only, and reports no loss.
+  kIngestNotSynced,          // The manifest names an ingested file whose bytes are not durable.
+  kIngestPlacedBelow,        // An ingested table goes below older versions of its keys.
   kCount,
 };
 

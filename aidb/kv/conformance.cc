@@ -38,6 +38,10 @@ bool Applies(const ConformanceTest& test, Abilities abilities) {
       return abilities.updates;
     case ConformanceTest::Needs::kDurableUpdates:
       return abilities.durable && abilities.updates;
+    case ConformanceTest::Needs::kIngester:
+      return abilities.ingester;
+    case ConformanceTest::Needs::kDurableIngester:
+      return abilities.durable && abilities.ingester;
     case ConformanceTest::Needs::kNothing:
       return true;
   }
@@ -48,9 +52,10 @@ bool Applies(const ConformanceTest& test, Abilities abilities) {
 
 bool RegisterConformanceSuite(std::string_view name, Abilities abilities, SubjectMaker make) {
   const std::string suite = std::string(name) + "Conformance";
-  for (const auto& part : {WriteTests(), ReadTests(), IteratorTests(), ExpiryTests(), MergeTests(),
-                           RangeDeleteTests(), LifecycleTests(), ConditionalTests(),
-                           CompactionTests(), CheckpointTests(), UpdateTests(), ThreadTests()}) {
+  for (const auto& part :
+       {WriteTests(), ReadTests(), IteratorTests(), ExpiryTests(), MergeTests(), RangeDeleteTests(),
+        LifecycleTests(), ConditionalTests(), CompactionTests(), CheckpointTests(), UpdateTests(),
+        IngestTests(), ThreadTests()}) {
     for (const ConformanceTest& test : part) {
       if (!Applies(test, abilities)) continue;
       testing::RegisterTest(

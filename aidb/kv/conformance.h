@@ -15,6 +15,7 @@
 #include "aidb/io/posix/posix_clock.h"
 #include "aidb/kv/checkpointer.h"
 #include "aidb/kv/conditional_writer.h"
+#include "aidb/kv/ingester.h"
 #include "aidb/kv/merge.h"
 #include "aidb/kv/options.h"
 #include "aidb/kv/range_compactor.h"
@@ -32,6 +33,7 @@ struct OpenedStore {
   RangeCompactor* compactor = nullptr;       // Likewise.
   Checkpointer* checkpointer = nullptr;      // Likewise.
   UpdateFeed* updates = nullptr;             // Likewise.
+  Ingester* ingester = nullptr;              // Likewise.
 };
 
 // Real time, but for the wall clock, which stands still until a test moves it.
@@ -83,6 +85,11 @@ class Subject {
   // Of every store it opens.
   TrialClock& trial_clock() { return clock_; }
   const MergeFunction* trial_merge() const { return &merge_; }
+  // Makes the sorted file PathOf(name) of a batch whose keys and ranges ascend. To be there with
+  // Abilities::ingester.
+  virtual Status MakeSortedFile(std::string_view name, const WriteBatch& /*content*/) {
+    return InvalidArgument(std::string(name) + ": this subject makes no sorted files");
+  }
   // Ends the store without Close, as SIGKILL would.
   virtual void Kill(OpenedStore opened) { opened.store.reset(); }
 
@@ -106,6 +113,7 @@ struct Abilities {
   bool compactor = false;     // OpenedStore::compactor is there.
   bool checkpointer = false;  // OpenedStore::checkpointer is there; only with durable.
   bool updates = false;       // OpenedStore::updates is there.
+  bool ingester = false;      // OpenedStore::ingester is there.
 };
 
 // Adds the suite "<name>Conformance" to the tests of this binary; tests for an ability that is

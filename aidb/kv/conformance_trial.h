@@ -36,6 +36,7 @@ class Trial {
   RangeCompactor& compactor() { return *opened_.compactor; }
   Checkpointer& checkpointer() { return *opened_.checkpointer; }
   UpdateFeed& updates() { return *opened_.updates; }
+  Ingester& ingester() { return *opened_.ingester; }
 
   Sequence Put(std::string_view key, std::string_view value);
   Sequence PutUntil(std::string_view key, std::string_view value, uint64_t expires_at_ms);
@@ -84,6 +85,8 @@ struct ConformanceTest {
     kCheckpointer,
     kUpdates,
     kDurableUpdates,
+    kIngester,
+    kDurableIngester,
   } needs = Needs::kNothing;
 };
 using ConformanceTests = std::vector<ConformanceTest>;
@@ -99,6 +102,7 @@ ConformanceTests ConditionalTests();
 ConformanceTests CompactionTests();
 ConformanceTests CheckpointTests();
 ConformanceTests UpdateTests();
+ConformanceTests IngestTests();
 ConformanceTests ThreadTests();
 
 }  // namespace aidb::kv

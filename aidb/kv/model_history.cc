@@ -49,6 +49,24 @@ void ModelHistory::Merge(const std::string& key, MergeOperator op, std::string_v
   Apply(key, std::move(value));
 }
 
+void ModelHistory::Ingest(const WriteBatch& batch, Sequence last, Sequence oldest) {
+  WriteBatch::Reader operations = batch.operations_reader();
+  for (auto next = operations.Next(); next.ok() && *next; next = operations.Next()) {
+    const WriteBatch::Operation& operation = **next;
+    newest_ = Sequence{ToNumber(last) - 1};  // Each of them takes the next: `last`.
+    if (operation.kind == OpKind::kDeleteRange) {
+      DeleteRange(operation.key, operation.value, oldest);
+      continue;
+    }
+    std::optional<Value> value;
+    if (operation.kind != OpKind::kDelete) value.emplace(std::string(operation.value));
+    if (operation.kind == OpKind::kPutExpiring) value->expires_at_ms = operation.expires_at_ms;
+    const std::string key(operation.key);
+    Apply(key, std::move(value));
+    Trim(key, oldest);
+  }
+}
+
 std::optional<ModelHistory::Value> ModelHistory::Find(std::string_view key, Moment at) const {
   const auto found = versions_.find(key);
   if (found == versions_.end()) return std::nullopt;

@@ -10,6 +10,7 @@
 
 #include "aidb/kv/options.h"
 #include "aidb/kv/types.h"
+#include "aidb/kv/write_batch.h"
 
 namespace aidb::kv {
 
@@ -36,6 +37,9 @@ class ModelHistory {
   void DeleteRange(std::string_view begin, std::string_view end, Sequence oldest);
   // A merge, judged by `now_ms`.
   void Merge(const std::string& key, MergeOperator op, std::string_view operand, uint64_t now_ms);
+  // What a batch does that has no merge, all of it as of `last`; keeps what reads at or above
+  // `oldest` need.
+  void Ingest(const WriteBatch& batch, Sequence last, Sequence oldest);
   std::optional<Value> Find(std::string_view key, Moment at) const;
   std::optional<std::string> Get(std::string_view key, Moment at) const;
   // All keys that `scan` covers, ascending whatever its order.

@@ -1,6 +1,7 @@
 #include "aidb/kv/model_random.h"
 
 #include <algorithm>
+#include <set>
 #include <utility>
 
 namespace aidb::kv {
@@ -114,6 +115,40 @@ WriteBatch RandomBatch(Rng& rng, std::optional<uint64_t> now_ms, std::string& te
     }
   }
   return batch;
+}
+
+WriteBatch RandomSorted(Rng& rng, uint64_t now_ms, std::string& text) {
+  WriteBatch sorted;
+  std::set<std::string> edges;
+  if (rng.OneIn(4)) {
+    for (uint64_t count = rng.Between(1, 2); count > 0; --count) {
+      edges.insert(RandomBound(rng));
+      edges.insert(RandomBound(rng));
+    }
+  }
+  for (auto edge = edges.begin(); edge != edges.end(); ++edge) {
+    const std::string& begin = *edge;
+    if (++edge == edges.end()) break;
+    text += " delete [" + Show(begin) + ", " + Show(*edge) + ")";
+    sorted.DeleteRange(begin, *edge);
+  }
+  std::set<std::string> keys;
+  for (uint64_t count = rng.Between(1, 8); count > 0; --count) keys.insert(RandomKey(rng));
+  for (const std::string& key : keys) {
+    if (rng.OneIn(5)) {
+      text += " delete " + Show(key);
+      sorted.Delete(key);
+      continue;
+    }
+    const std::string value = RandomValue(rng);
+    text += " put " + Show(key) + " = " + Show(value);
+    if (rng.OneIn(4)) {
+      sorted.Put(key, value, RandomExpiry(rng, now_ms));
+    } else {
+      sorted.Put(key, value);
+    }
+  }
+  return sorted;
 }
 
 RandomScan::RandomScan(Rng& rng) {

@@ -28,6 +28,9 @@ void RandomDeleteRange(Rng& rng, WriteBatch& batch, std::string& text);
 // 0 to 9 operations; their description is appended to `text`. Without a clock no value expires.
 WriteBatch RandomBatch(Rng& rng, std::optional<uint64_t> now_ms, std::string& text);
 
+// 1 to 8 operations as a sorted file has them: range deletes, then keys, ascending.
+WriteBatch RandomSorted(Rng& rng, uint64_t now_ms, std::string& text);
+
 // Bounds, prefix and order, each given or not.
 struct RandomScan {
   explicit RandomScan(Rng& rng);

@@ -38,6 +38,7 @@ enum class StepKind : unsigned char {
   kReleaseSnapshot,
   kFlush,
   kCompact,
+  kIngest,
   kSync,
   kReopen,
   kKill,
@@ -69,6 +70,7 @@ std::vector<Weight> Weights(Abilities abilities, ModelValues values) {
   }
   if (abilities.conditional) weights.push_back({StepKind::kWriteIf, 150});
   if (abilities.compactor) weights.push_back({StepKind::kCompact, 3});
+  if (abilities.ingester) weights.push_back({StepKind::kIngest, 12});
   if (abilities.durable) {
     weights.push_back({StepKind::kReopen, 2});
     weights.push_back({StepKind::kKill, 2});
@@ -130,6 +132,7 @@ class ModelRun {
   void OpenWalk(Rng& rng);
   void MoveWalk(Rng& rng);
   void Compact(Rng& rng);
+  void Ingest(Rng& rng);
   void Restart(bool kill);
   void Open();
   // Everything at the newest sequence and at each snapshot, up and down.
@@ -183,6 +186,7 @@ class ModelRun {
   std::vector<Taken> snapshots_;
   std::vector<std::unique_ptr<Walk>> walks_;
   std::optional<std::string> difference_;
+  uint64_t files_made_ = 0;
   bool keep_transcript_ = false;
   std::string line_;
   std::vector<std::string> transcript_;
@@ -250,6 +254,8 @@ void ModelRun::Perform(const Step& step) {
       return ExpectOk(opened_.store->Flush());
     case StepKind::kCompact:
       return Compact(rng);
+    case StepKind::kIngest:
+      return Ingest(rng);
     case StepKind::kSync:
       Say("sync");
       return ExpectOk(opened_.store->Sync());
@@ -446,6 +452,25 @@ void ModelRun::Compact(Rng& rng) {
   if (!rng.OneIn(3)) range.upper = RandomBound(rng);
   Say("compact [" + Show(range.lower) + ", " + (range.upper ? Show(*range.upper) : "end") + ")");
   ExpectOk(opened_.compactor->Compact(range));
+}
+
+// One sequence or one for each operation: nobody can stand between.
+void ModelRun::Ingest(Rng& rng) {
+  std::string text = "ingest";
+  const WriteBatch sorted = RandomSorted(rng, now_ms(), text);
+  Say(text);
+  const std::string name = "sorted" + std::to_string(files_made_++);
+  ExpectOk(subject_->MakeSortedFile(name, sorted));
+  if (difference_) return;
+  const std::vector<std::string> paths{subject_->PathOf(name)};
+  const Result<Sequence> ingested = opened_.ingester->Ingest(paths);
+  if (!ingested.ok()) return ExpectOk(ingested.status());
+  const Sequence newest = history_.newest();
+  if (*ingested != newest + 1 && *ingested != newest + sorted.count()) {
+    Differ("ingest: sequence " + std::to_string(ToNumber(*ingested)) + " behind " +
+           std::to_string(ToNumber(newest)));
+  }
+  history_.Ingest(sorted, *ingested, OldestNeeded());
 }
 
 void ModelRun::Restart(bool kill) {

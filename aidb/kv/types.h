@@ -26,7 +26,7 @@ enum class OpKind : uint8_t {
   kPutExpiring = 5,  // A put with the instant from which its value is absent.
   kMerge = 3,        // An operand: changes what its key holds, and hides nothing.
   kDeleteRange = 4,  // A delete of all keys in a range.
-  // Reserved in the formats, not written yet:
+  // Reserved in the formats, not written yet, but for the last:
   kSingleDelete = 6,
   kPutReference = 7,
   kPutReferenceExpiring = 8,
@@ -34,7 +34,7 @@ enum class OpKind : uint8_t {
   kPrepare = 12,
   kCommit = 13,
   kRollback = 14,
-  kNote = 15,
+  kNote = 15,  // In logs and feeds alone: what happened there that is no write (ingester.h).
 };
 
 // Whether the operation carries an instant `expires_at_ms`: milliseconds since 1970 by the wall

@@ -23,6 +23,7 @@ Status CheckKind(uint8_t kind, size_t offset) {
     case OpKind::kPutExpiring:
     case OpKind::kMerge:
     case OpKind::kDeleteRange:
+    case OpKind::kNote:
       return {};
     default:
       break;
@@ -149,6 +150,11 @@ void WriteBatch::Add(const Operation& operation) {
     }
     case OpKind::kMerge:
       return Merge(operation.key, operation.merge_operator, operation.value);
+    case OpKind::kNote:
+      Begin(OpKind::kNote, operation.key);
+      AppendLengthPrefixed(operations_, operation.value);
+      has_note_ = true;
+      return;
     default:
       AIDB_CHECK(false);  // A Reader gives none of the others.
   }
@@ -163,6 +169,10 @@ void WriteBatch::Clear() {
 
 Status WriteBatch::Validate(uint64_t batch_bytes_max) const {
   if (!backward_range_.empty()) return InvalidArgument(backward_range_);
+  if (has_note_) {
+    return InvalidArgument(
+        "a note of an ingest, which a feed told, is no write: ingest the files that it names");
+  }
   if (longest_key_bytes_ > kKeyBytesMax) {
     return InvalidArgument("a key of " + std::to_string(longest_key_bytes_) + " bytes; at most " +
                            std::to_string(kKeyBytesMax) + " are allowed");

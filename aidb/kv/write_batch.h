@@ -18,6 +18,7 @@ namespace aidb::kv {
 //               | [u8 operator]                     (merge)
 //               | [varint value_len | value]        (put, put-expiring, merge)
 //               | [varint end_len | end]            (delete-range, whose key is where it begins)
+//               | [varint value_len | value]        (note, whose key says of what: IngestNote)
 //
 // The kinds are those of OpKind; the high bit of the kind byte is reserved for a keyspace id.
 // Every batch has exactly one encoding. Building never fails: limits are checked by Validate.
@@ -60,7 +61,8 @@ class WriteBatch {
   // the batch so far. A range that ends where it begins adds nothing to the batch; one that ends
   // before is refused by Validate.
   void DeleteRange(std::string_view begin, std::optional<std::string_view> end);
-  // An operation as a Reader gave it: how what was read from a log or a feed is written again.
+  // An operation as a Reader gave it: how what was read from a log or a feed is written again. A
+  // batch with a note is refused by Validate: what it tells has to be done, not written.
   void Add(const Operation& operation);
   void Clear();
 
@@ -94,6 +96,7 @@ class WriteBatch {
   bool has_expiry_ = false;
   bool has_merge_ = false;
   bool has_open_range_ = false;
+  bool has_note_ = false;
   std::string backward_range_;  // What Validate says of the first range that ends too early.
 };
 

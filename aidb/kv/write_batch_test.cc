@@ -225,7 +225,7 @@ TEST(WriteBatchReader, NeverDecodesZeros) {
 }
 
 TEST(WriteBatchReader, RefusesKindsOfANewerVersionInsteadOfSkippingThem) {
-  for (const int kind : {6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 0x7F, 0x80, 0x81, 0xFF}) {
+  for (const int kind : {6, 7, 8, 9, 10, 11, 12, 13, 14, 16, 0x7F, 0x80, 0x81, 0xFF}) {
     const std::string operations = static_cast<char>(kind) + "\x01k\x01v"s;
     const Status status = FirstError(operations);
     EXPECT_EQ(status.code(), StatusCode::kInvalidArgument) << kind;

@@ -66,6 +66,8 @@ class Block {
   std::string_view bytes() const { return bytes_.view(); }
   const EntryBlock& entries() const { return entries_; }  // All kinds but filters.
   const FilterReader& filter() const { return filter_; }  // Filters.
+  // See EntryBlock; before the block is shared.
+  void SetSequence(Sequence sequence) { entries_.SetSequence(sequence); }
   // Of entry i of an index partition: where its child is.
   const BlockHint& hint(size_t i) const { return hints_[i]; }
   size_t memory_bytes() const {

@@ -81,6 +81,10 @@ class EntryBlock {
   uint8_t tag(size_t i) const { return tags_[i]; }
   uint64_t prefix(size_t i) const { return LoadLe<uint64_t>(prefixes_ + i * kPrefixBytes); }
   std::string_view common() const { return {common_, common_bytes_}; }
+  // Whether all entries have one sequence.
+  bool one_sequence() const { return (flags_ & kOneSequence) != 0; }
+  // Gives every entry another one. Needs one_sequence(); before the block is shared.
+  void SetSequence(Sequence sequence) { base_ = ToNumber(sequence); }
   // Needs i < entries().
   StoredEntry At(size_t i) const { return Decode(entries_ + Offset(i), i); }
 

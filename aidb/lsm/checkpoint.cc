@@ -1,5 +1,6 @@
 #include "aidb/lsm/checkpoint.h"
 
+#include <algorithm>
 #include <string>
 #include <utility>
 
@@ -96,6 +97,9 @@ class Writer {
           AIDB_RETURN_IF_ERROR(
               files_.Link(io::JoinPath(source_.directory, name), into_.PathOf(name))
                   .Annotate("a checkpoint shares the file system of its store"));
+          if (table->facts().ingested) {  // Perhaps the newest, which is not visible yet.
+            state.ingest_sequence = std::max(state.ingest_sequence, table->facts().highest);
+          }
           state.tables[table->number()] = {.level = level,
                                            .run = run.number(),
                                            .damaged = table->damaged(),

@@ -166,6 +166,22 @@ void BusyTables::End(const CompactionJob& job) {
   std::erase_if(spans_, [&](const Span& span) { return span.owner == owner; });
 }
 
+bool BusyTables::MayWrite(int level, std::string_view first, std::string_view last) const {
+  return std::ranges::any_of(spans_, [&](const Span& span) {
+    return span.level == level && span.first <= last && first <= span.last;
+  });
+}
+
+void BusyTables::Claim(uint64_t table, int level, std::string_view first, std::string_view last) {
+  numbers_.insert(table);
+  spans_.push_back({table, level, std::string(first), std::string(last)});
+}
+
+void BusyTables::EndClaim(uint64_t table) {
+  numbers_.erase(table);
+  std::erase_if(spans_, [&](const Span& span) { return span.owner == table; });
+}
+
 CompactionPicker::CompactionPicker(const CompactionShape& shape) : shape_(shape) {
   AIDB_CHECK(shape.level0_trigger >= 1 && shape.level_multiplier >= 2);
   AIDB_CHECK(shape.level0_bytes > 0 && shape.table_bytes > 0);

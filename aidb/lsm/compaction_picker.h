@@ -116,6 +116,11 @@ class BusyTables {
   // As if those jobs ran as well; for a copy that lives for one choice.
   void BeginAll(const BusyTables& others);
   void End(const CompactionJob& job);
+  // Whether one may write keys in [first, last] to `level`.
+  bool MayWrite(int level, std::string_view first, std::string_view last) const;
+  // As a job that writes these keys to `level`, and has the table: one that is yet to come there.
+  void Claim(uint64_t table, int level, std::string_view first, std::string_view last);
+  void EndClaim(uint64_t table);
 
  private:
   struct Span {

@@ -10,6 +10,7 @@
 #include "aidb/io/transfer.h"
 #include "aidb/journal/identity.h"
 #include "aidb/journal/ring.h"
+#include "aidb/kv/ingester.h"
 #include "aidb/kv/write_batch.h"
 #include "aidb/lsm/dump_table.h"
 #include "aidb/lsm/file_names.h"
@@ -118,8 +119,10 @@ class LogDump {
           (facts.range_deletes == 0 ? std::string()
                                     : Number(facts.range_deletes) + " range deletes, ") +
           (facts.operands == 0 ? std::string() : Number(facts.operands) + " operands, ") +
-          "sequences " + Number(ToNumber(facts.lowest)) + " to " + Number(ToNumber(facts.highest)) +
-          ", keys " + KeyText(facts.first_key) + " to " + KeyText(facts.last_key));
+          (facts.ingested ? "ingested, all as of sequence "
+                          : "sequences " + Number(ToNumber(facts.lowest)) + " to ") +
+          Number(ToNumber(facts.highest)) + ", keys " + KeyText(facts.first_key) + " to " +
+          KeyText(facts.last_key));
   }
 
   void PrintEdit(std::string_view payload) {
@@ -150,6 +153,9 @@ class LogDump {
       line_("  remove table " + TableName(table.number) + " from level " + Number(table.level));
     }
     for (const AddedTable& table : edit->added) PrintTable(table);
+    if (edit->ingest_sequence) {
+      line_("  an ingest took sequence " + Number(ToNumber(*edit->ingest_sequence)));
+    }
     for (const uint64_t number : edit->damaged)
       line_("  table " + TableName(number) + " is damaged");
   }
@@ -248,6 +254,23 @@ Status DumpRing(io::FileSystem& files, std::string_view path, const DumpLine& li
 
 }  // namespace
 
+namespace {
+
+std::string NoteText(std::string_view name, std::string_view value) {
+  const auto note = kv::IngestNote::Decode(value);
+  if (name != kv::IngestNote::kName || !note.ok()) return "note " + KeyText(name);
+  std::string text = "ingest of";
+  for (const kv::IngestedFile& file : note->files) {
+    text += " " + KeyText(file.path) + " as " + TableName(file.table) + " with " +
+            Number(file.entries) + " entries, keys " + KeyText(file.first_key) + " to " +
+            KeyText(file.last_key) + ";";
+  }
+  text.pop_back();
+  return text;
+}
+
+}  // namespace
+
 std::string EntryText(OpKind kind, std::string_view key, std::string_view value,
                       uint64_t expires_at_ms) {
   if (kind == OpKind::kDelete) return "delete " + KeyText(key);
@@ -259,6 +282,7 @@ std::string EntryText(OpKind kind, std::string_view key, std::string_view value,
     return "merge " + KeyText(key) + " by operator " + Number(static_cast<uint64_t>(operand.op)) +
            " with \"" + EscapeForMessage(operand.bytes, kValueShown) + "\"";
   }
+  if (kind == OpKind::kNote) return NoteText(key, value);
   const std::string text =
       "put " + KeyText(key) + " = \"" + EscapeForMessage(value, kValueShown) + "\"";
   return kv::Expires(kind) ? text + " until " + Number(expires_at_ms) : text;

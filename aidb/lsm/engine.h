@@ -13,6 +13,7 @@
 //   engine_background.cc  flush, compaction, removal of unused files
 //   engine_checkpoint.cc  copies of the store while it is in use
 //   engine_updates.cc     who follows it
+//   engine_ingest.cc      sorted files that become tables of it
 //
 // One writer at a time appends to the journal and inserts into the memtable; readers never wait
 // for it. A read looks at one ReadState, which holds everything it may look at, and one sequence.
@@ -23,6 +24,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -33,6 +35,7 @@
 #include "aidb/io/guard/sync_guard.h"
 #include "aidb/journal/journal.h"
 #include "aidb/kv/expiry_clock.h"
+#include "aidb/kv/ingester.h"
 #include "aidb/kv/merge.h"
 #include "aidb/kv/update_feed.h"
 #include "aidb/lsm/block_cache.h"
@@ -49,6 +52,7 @@
 #include "aidb/lsm/range_compaction.h"
 #include "aidb/lsm/read_state.h"
 #include "aidb/lsm/snapshot_list.h"
+#include "aidb/lsm/sorted_file.h"
 #include "aidb/lsm/table_cache.h"
 #include "aidb/lsm/table_writer.h"
 #include "aidb/lsm/version.h"
@@ -129,6 +133,7 @@ class Engine final : public kv::Store,
                      public kv::RangeCompactor,
                      public kv::Checkpointer,
                      public kv::UpdateFeed,
+                     public kv::Ingester,
                      private journal::JournalFiles {
  public:
   static Result<std::unique_ptr<Engine>> Open(const io::Env& env, std::string_view directory,
@@ -151,6 +156,7 @@ class Engine final : public kv::Store,
   Status Compact(const kv::ScanRange& range) override;
   Status Checkpoint(std::string_view directory) override;
   Result<kv::Updates> UpdatesSince(Sequence from, const kv::UpdateOptions& options) override;
+  Result<Sequence> Ingest(std::span<const std::string> files) override;
   kv::StoreStats Stats() const override;
   Status Close() override;
 
@@ -278,6 +284,22 @@ class Engine final : public kv::Store,
   void StopBackground();
   journal::JournalOptions JournalOptionsFor() const;
 
+  // engine_ingest.cc
+  Status PlaceFiles(std::vector<SortedFile>& files);
+  Result<Sequence> InstallFiles(std::vector<SortedFile>& files) AIDB_REQUIRES(write_mu_);
+  // Levels that the files' tables may take. Those of level 0 are newer than every memtable.
+  Result<std::vector<AddedTable>> ChoosePlaces(const std::vector<SortedFile>& files,
+                                               Instant deadline) AIDB_REQUIRES(write_mu_);
+  int PlaceFor(const ReadState& state, const TableFacts& facts) const AIDB_REQUIRES(work_mu_);
+  Status FlushBefore(const ReadState& state, Instant deadline) AIDB_REQUIRES(write_mu_);
+  Status InstallAt(Sequence sequence, std::vector<AddedTable> tables, std::string_view note)
+      AIDB_REQUIRES(write_mu_);
+  Status AppendNote(Sequence sequence, std::string_view note, Instant deadline)
+      AIDB_REQUIRES(write_mu_);
+  void EndPlacing(const std::vector<AddedTable>& tables) AIDB_EXCLUDES(work_mu_);
+  // During open: the note of an ingest that a crash kept from the log.
+  Status NoteIngestAgain() AIDB_EXCLUDES(write_mu_);
+
   // engine_background.cc
   bool FlushIsDue() const AIDB_REQUIRES(work_mu_);
   void FlushMain();
@@ -356,6 +378,10 @@ class Engine final : public kv::Store,
   Memtable* active_ AIDB_GUARDED_BY(write_mu_) = nullptr;
 
   ReadStates states_{reads_};
+
+  // Salts of sorted files of which a sync has failed: no link to one is synced again.
+  Mutex ingest_mu_;
+  std::set<uint64_t> never_linked_ AIDB_GUARDED_BY(ingest_mu_);
 
   // Serialises edits. Held across the manifest's writes: edits have one order on disk.
   mutable Mutex manifest_mu_;

@@ -9,13 +9,18 @@
 #include "aidb/kv/conformance.h"
 #include "aidb/kv/model_test_driver.h"
 #include "aidb/lsm/open.h"
+#include "aidb/lsm/sorted_files.h"
 #include "aidb/testing/temp_directory.h"
 
 namespace aidb::lsm {
 namespace {
 
-constexpr kv::Abilities kNativeAbilities{
-    .durable = true, .conditional = true, .compactor = true, .checkpointer = true, .updates = true};
+constexpr kv::Abilities kNativeAbilities{.durable = true,
+                                         .conditional = true,
+                                         .compactor = true,
+                                         .checkpointer = true,
+                                         .updates = true,
+                                         .ingester = true};
 
 class NativeSubject final : public kv::Subject {
  public:
@@ -27,7 +32,16 @@ class NativeSubject final : public kv::Subject {
                            .conditional = opened.conditional,
                            .compactor = opened.compactor,
                            .checkpointer = opened.checkpointer,
-                           .updates = opened.updates};
+                           .updates = opened.updates,
+                           .ingester = opened.ingester};
+  }
+  Status MakeSortedFile(std::string_view name, const kv::WriteBatch& content) override {
+    AIDB_ASSIGN_OR_RETURN(const auto writer, SortedFileWriter::Create(world_.env(), PathOf(name)));
+    kv::WriteBatch::Reader operations = content.operations_reader();
+    for (auto next = operations.Next(); next.ok() && *next; next = operations.Next()) {
+      AIDB_RETURN_IF_ERROR(writer->Add(**next));
+    }
+    return writer->Finish().status();
   }
   kv::Options options() const override {
     kv::Options options = kv::Options::ForTests();

@@ -46,6 +46,7 @@ Result<OpenedStore> OpenStore(const io::Env& env, std::string_view directory,
   opened.compactor = engine.get();
   opened.checkpointer = engine.get();
   opened.updates = engine.get();
+  opened.ingester = engine.get();
   opened.store = std::move(engine);
   return opened;
 }
@@ -147,6 +148,7 @@ Status Engine::OpenExisting(ManifestFound found, OpenReport& report) {
   AIDB_RETURN_IF_ERROR(InstallEdit(edit, nullptr));
   UpdateBacklog();
   journal_->Release(*edit.log_floor);
+  AIDB_RETURN_IF_ERROR(NoteIngestAgain());
   AIDB_RETURN_IF_ERROR(RemoveOrphans(Orphans::kAll, report));
   StartBackground();
   return {};
@@ -172,7 +174,7 @@ Status Engine::OpenReadOnly(const ManifestFound& found, OpenReport& report) {
   if (found.state.log_floor == 0) {
     // A checkpoint that was never opened for writing, or a store whose first open was interrupted:
     // no log has taken a record yet.
-    read_only_sequence_ = found.state.last_sequence;
+    read_only_sequence_ = std::max(found.state.last_sequence, found.state.ingest_sequence);
     return {};
   }
   if (!found.state.clean_shutdown) {
@@ -317,6 +319,10 @@ Status Engine::Replay(uint64_t log_number, Sequence first, uint32_t count,
     if (!operation) return {};
     AIDB_RETURN_IF_ERROR(CheckLogged(*operation));
     if (AIDB_CANARY_HIT(kHalfBatch) && i > 0) continue;
+    if (operation->kind == OpKind::kNote) {
+      memtable.AddNote(first + i);
+      continue;
+    }
     AIDB_RETURN_IF_ERROR(CountReplayed(*operation));
     if (operation->kind == OpKind::kDeleteRange) continue;
     if (kv::Expires(operation->kind)) core_->expires.store(true);

@@ -37,6 +37,7 @@
 
 #include "aidb/base/status.h"
 #include "aidb/journal/framing.h"
+#include "aidb/kv/ingester.h"
 #include "aidb/kv/types.h"
 #include "aidb/kv/write_batch.h"
 
@@ -46,6 +47,7 @@ namespace aidb::lsm {
 inline Status CheckLogged(const kv::WriteBatch::Operation& operation) {
   const bool open_range = operation.kind == kv::OpKind::kDeleteRange && operation.value.empty();
   if (kv::IsStored(operation.kind) && !open_range) return {};
+  if (kv::IngestNote::Is(operation)) return {};
   return InvalidArgument("the log holds an operation of kind " +
                          std::to_string(static_cast<unsigned>(operation.kind)) +
                          (open_range ? " without an end" : "") + ": a newer version wrote it");

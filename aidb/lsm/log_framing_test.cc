@@ -502,6 +502,33 @@ TEST(LogFraming, WritesTheGoldenFileWithExpiryBitForBit) {
   EXPECT_EQ((*operation)->expires_at_ms, kInstant);
 }
 
+TEST(LogFraming, WritesTheGoldenFileWithAnIngestBitForBit) {
+  const kv::IngestNote note{.files = {{.path = "in/cities.sst",
+                                       .table = 12,
+                                       .size_bytes = 4711,
+                                       .crc = 0x01020304,
+                                       .entries = 300,
+                                       .range_deletes = 1,
+                                       .first_key = "city:",
+                                       .last_key = "city:z"}}};
+  TestLog log(RecordForm::kBatch);
+  log.AddControl(ControlKind::kOpen, {.first_id = RecordId{1}});
+  const uint64_t record = log.Add(note.Encode(), 1);
+  log.AddControl(ControlKind::kClose, {}, 40);
+  ASSERT_TRUE(Golden("log_v2_ingest.log", log.bytes()) == log.bytes())
+      << "docs/formats/log.md and the format differ";
+  const Parsed parsed = log.ParseAt(record);
+  ASSERT_EQ(parsed.kind, ParseKind::kRecord);
+  kv::WriteBatch::Reader reader(parsed.payload);
+  const auto operation = reader.Next();
+  ASSERT_TRUE(operation.ok() && operation->has_value() && kv::IngestNote::Is(**operation));
+  EXPECT_TRUE(CheckLogged(**operation).ok());
+  const auto decoded = kv::IngestNote::Decode((*operation)->value);
+  EXPECT_TRUE(decoded.ok() && *decoded == note);
+  EXPECT_EQ(CheckLogged({.kind = kv::OpKind::kNote, .key = "another", .value = ""}).code(),
+            StatusCode::kInvalidArgument);
+}
+
 TEST(LogFraming, WritesTheGoldenFileWithARangeDeleteBitForBit) {
   kv::WriteBatch batch;
   batch.Put("plain", "stays");

@@ -47,6 +47,8 @@ std::optional<std::string> ManifestState::Refusal(const VersionEdit& edit) const
   if (edit.last_sequence && *edit.last_sequence < last_sequence)
     return "takes the last sequence back";
   if (edit.log_floor && *edit.log_floor < log_floor) return "takes the log floor back";
+  if (edit.ingest_sequence && *edit.ingest_sequence < ingest_sequence)
+    return "takes the sequence of the last ingest back";
   if (edit.header && edit.header->comparator != kBytewiseComparator)
     return "names the unknown key order \"" + edit.header->comparator + "\"";
   return std::nullopt;
@@ -79,6 +81,7 @@ void ManifestState::Apply(const VersionEdit& edit) {
   last_sequence = edit.last_sequence.value_or(last_sequence);
   log_floor = edit.log_floor.value_or(log_floor);
   clock_ms_max = std::max(clock_ms_max, edit.clock_ms_max.value_or(0));
+  ingest_sequence = edit.ingest_sequence.value_or(ingest_sequence);
   clean_shutdown = edit.clean_shutdown;
   closed_logs.insert(closed_logs.end(), edit.closed_logs.begin(), edit.closed_logs.end());
   std::erase_if(closed_logs, [this](const ClosedLog& log) { return log.number < log_floor; });
@@ -92,6 +95,7 @@ std::vector<VersionEdit> ManifestState::Snapshot() const {
   first.log_floor = log_floor;
   first.clock_ms_max = clock_ms_max;
   first.closed_logs = closed_logs;
+  if (ingest_sequence > kv::kSequenceNone) first.ingest_sequence = ingest_sequence;
   for (int level = 0; level < kLevels; ++level) {
     const std::string& key = pointers[static_cast<size_t>(level)];
     if (!key.empty()) first.pointers.push_back({level, key});

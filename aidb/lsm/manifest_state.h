@@ -34,6 +34,8 @@ struct ManifestState {
   std::vector<ClosedLog> closed_logs;         // Those not below the floor, oldest first.
   std::array<std::string, kLevels> pointers;  // Empty = from the beginning.
   std::map<uint64_t, Table> tables;           // By number.
+  // What the newest ingest took; the log may lack it.
+  Sequence ingest_sequence{};
 
   // Why `edit` cannot follow, or nullopt when it can.
   std::optional<std::string> Refusal(const VersionEdit& edit) const;

@@ -621,5 +621,23 @@ TEST(Manifest, WritesTheGoldenFileWithOperandsBitForBit) {
   EXPECT_EQ(store.manifest->state().tables.at(7).facts.operands, 1u);
 }
 
+// So has one that was ingested; and the sequence of the ingest is kept.
+TEST(Manifest, WritesTheGoldenFileWithAnIngestBitForBit) {
+  Store store;
+  store.AppendTable();
+  VersionEdit edit = Adds(7, 6);
+  edit.added[0].facts.lowest = edit.added[0].facts.highest = Sequence{300};
+  edit.added[0].facts.ingested = true;
+  edit.ingest_sequence = Sequence{300};
+  ASSERT_TRUE(store.manifest->Append(edit).ok());
+  const std::string content = store.files.Content(store.path());
+  EXPECT_TRUE(Golden("manifest_v1_ingest", content) == content)
+      << "docs/formats/manifest.md and the format differ";
+  EXPECT_EQ(store.manifest->state().ingest_sequence, Sequence{300});
+  edit = {};
+  edit.ingest_sequence = Sequence{299};
+  EXPECT_EQ(store.manifest->Append(edit).code(), StatusCode::kInternal);
+}
+
 }  // namespace
 }  // namespace aidb::lsm

@@ -72,6 +72,8 @@ class Memtable {
   // The range deletes of one batch: no reader stands between two of them. Their sequences are above
   // all that were added by a call before. To be called before the batch's entries are added.
   void AddRangeDeletes(std::span<const RangeDelete> deletes) AIDB_REQUIRES(write_mutex_);
+  // A sequence that put nothing here, but that the log has: the memtable ends behind it.
+  void AddNote(Sequence sequence) AIDB_REQUIRES(write_mutex_) { CountSequence(sequence); }
 
   // The newest version of `key` that is not newer than `at`; a delete is found as a delete, and so
   // is a key that a range delete covers.
@@ -92,9 +94,12 @@ class Memtable {
   size_t mean_entry_bytes() const;
   // Without range deletes.
   uint64_t entries() const { return entries_.load(std::memory_order_relaxed); }
-  bool empty() const { return entries() == 0 && range_deletes().empty(); }
+  // Of notes as well.
+  bool empty() const {
+    return entries() == 0 && range_deletes().empty() && highest_sequence() == kv::kSequenceNone;
+  }
   uint64_t deletes() const { return deletes_.load(std::memory_order_relaxed); }
-  // Of all entries and range deletes; if there is none, kSequenceMax and kSequenceNone.
+  // Of all entries, range deletes and notes; if there is none, kSequenceMax and kSequenceNone.
   Sequence lowest_sequence() const { return lowest_.load(std::memory_order_relaxed); }
   Sequence highest_sequence() const { return highest_.load(std::memory_order_relaxed); }
 

@@ -10,6 +10,7 @@
 #include "aidb/io/env.h"
 #include "aidb/kv/checkpointer.h"
 #include "aidb/kv/conditional_writer.h"
+#include "aidb/kv/ingester.h"
 #include "aidb/kv/merge.h"
 #include "aidb/kv/options.h"
 #include "aidb/kv/range_compactor.h"
@@ -34,6 +35,7 @@ struct OpenedStore {
   kv::RangeCompactor* compactor = nullptr;       // Likewise.
   kv::Checkpointer* checkpointer = nullptr;      // Likewise.
   kv::UpdateFeed* updates = nullptr;             // Likewise.
+  kv::Ingester* ingester = nullptr;              // Likewise.
   OpenReport report;
 };
 

@@ -15,6 +15,7 @@
 #include "aidb/base/canary.h"
 #include "aidb/io/guard/sync_guard.h"
 #include "aidb/journal/identity.h"
+#include "aidb/kv/ingester.h"
 #include "aidb/kv/write_batch.h"
 #include "aidb/lsm/file_names.h"
 #include "aidb/lsm/level_cursor.h"
@@ -83,7 +84,7 @@ class BatchCursor final : public EntryCursor {
       if (!operation) break;
       AIDB_RETURN_IF_ERROR(CheckLogged(*operation));
       expires = expires || kv::Expires(operation->kind);
-      if (first + i <= behind) continue;
+      if (first + i <= behind || operation->kind == OpKind::kNote) continue;
       if (operation->kind == OpKind::kDeleteRange) {
         range_deletes.push_back({operation->key, operation->value, first + i});
         continue;
@@ -165,6 +166,9 @@ struct Source {
   std::optional<uint64_t> salt{};
   // What is known of its place: the manifest says it of all, its properties otherwise.
   std::optional<TableFacts> facts{};
+  // Without a manifest: it was born under another number. An ingested file, as a rule, whose own
+  // sequences say nothing.
+  bool renumbered = false;
   int level = 0;
   uint64_t run = 0;
 };
@@ -272,6 +276,7 @@ class Repair {
     for (auto& [name, facts] : facts_of) {
       Source source{.name = name};
       if (facts) source.salt = facts->salt;
+      source.renumbered = facts && facts->number != ParseFileName(name)->number;
       source.facts = std::move(facts);
       sources_.push_back(std::move(source));
     }
@@ -296,14 +301,40 @@ class Repair {
     if (manifest_) return manifest_->last_sequence;
     Sequence covered{};
     for (const Source& source : sources_) {
-      if (source.facts) covered = std::max(covered, source.facts->highest);
+      if (source.facts && !source.renumbered) covered = std::max(covered, source.facts->highest);
     }
     return covered;
   }
 
+  // The log tells of an ingest which tables came by it, and so their sequence.
+  void PlaceIngested() {
+    for (const auto& [first, batch] : log_.batches) {
+      kv::WriteBatch::Reader reader(batch.operations);
+      const auto operation = reader.Next();
+      if (!operation.ok() || !*operation || !kv::IngestNote::Is(**operation)) continue;
+      const auto note = kv::IngestNote::Decode((*operation)->value);
+      if (!note.ok()) continue;
+      for (const kv::IngestedFile& file : note->files) PlaceIngested(file, first);
+    }
+    for (const Source& source : sources_) {
+      if (!source.renumbered || source.facts->ingested) continue;
+      report_.notes.push_back(source.name +
+                              " was ingested, or renamed: without the manifest what it holds "
+                              "counts as the oldest, and what it had replaced may be back");
+    }
+  }
+  void PlaceIngested(const kv::IngestedFile& file, Sequence sequence) {
+    for (Source& source : sources_) {
+      if (source.name != TableName(file.table) || !source.facts) continue;
+      if (source.facts->crc != file.crc) continue;
+      source.facts->ingested = true;
+      source.facts->lowest = source.facts->highest = sequence;
+    }
+  }
+
   Status TakeLogs() {
     const Sequence covered = Covered();
-    newest_ = covered;
+    newest_ = manifest_ ? std::max(covered, manifest_->ingest_sequence) : covered;
     if (AIDB_CANARY_HIT(kRepairForgetsLog)) return {};
     const uint64_t floor_number = manifest_ ? manifest_->log_floor : 0;
     if (manifest_ && floor_number != 0) {
@@ -322,6 +353,7 @@ class Repair {
       Lose(LogName(floor_number), 0, replayed.status().message());
     }
     log_ = SalvageLogs(env_, directory_, floor_number);
+    if (!manifest_) PlaceIngested();
     for (const SalvagedLog::Damage& damage : log_.damage) {
       Lose(damage.file, damage.offset, damage.what);
     }
@@ -345,14 +377,22 @@ class Repair {
     newest_ = std::max(newest_, Sequence{ToNumber(first) + batch.count - 1});
   }
 
+  // What everything in it counts as of, if it was ingested.
+  static std::optional<Sequence> SequenceOf(const Source& source) {
+    if (!source.facts || !source.facts->ingested) return std::nullopt;
+    return source.facts->highest;
+  }
+
   Result<std::unique_ptr<EntryCursor>> OpenTable(const Source& source) {
     AIDB_ASSIGN_OR_RETURN(auto file, env_.files.Open(PathOf(source.name), io::OpenMode::kRead));
-    AIDB_ASSIGN_OR_RETURN(std::unique_ptr<SalvagedTable> table,
-                          SalvagedTable::Open(std::move(file), source.salt,
-                                              source.facts ? source.facts->last_key : "",
-                                              [this, name = source.name](const LostStretch& lost) {
-                                                Lose(name, lost.offset, lost.what, lost.keys);
-                                              }));
+    AIDB_ASSIGN_OR_RETURN(
+        std::unique_ptr<SalvagedTable> table,
+        SalvagedTable::Open(
+            std::move(file), source.salt, source.facts ? source.facts->last_key : "",
+            [this, name = source.name](const LostStretch& lost) {
+              Lose(name, lost.offset, lost.what, lost.keys);
+            },
+            SequenceOf(source)));
     ++report_.tables;
     return std::unique_ptr<EntryCursor>(std::move(table));
   }
@@ -363,10 +403,12 @@ class Repair {
     auto file = env_.files.Open(PathOf(source.name), io::OpenMode::kRead);
     if (!file.ok()) return nullptr;
     bool tells = false;
-    auto table =
-        SalvagedTable::Open(*std::move(file), source.salt, "", [&](const LostStretch& lost) {
+    auto table = SalvagedTable::Open(
+        *std::move(file), source.salt, "",
+        [&](const LostStretch& lost) {
           if (tells) Lose(source.name, lost.offset, lost.what, lost.keys);
-        });
+        },
+        SequenceOf(source));
     if (!table.ok()) return nullptr;
     tells = true;
     return (*table)->TakeRangeDeletes();

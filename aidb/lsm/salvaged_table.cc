@@ -32,10 +32,12 @@ SalvagedTable::SalvagedTable(std::unique_ptr<io::File> file, uint64_t file_bytes
 
 Result<std::unique_ptr<SalvagedTable>> SalvagedTable::Open(std::unique_ptr<io::File> file,
                                                            std::optional<uint64_t> salt,
-                                                           std::string last_key, OnLoss on_loss) {
+                                                           std::string last_key, OnLoss on_loss,
+                                                           std::optional<Sequence> every) {
   AIDB_ASSIGN_OR_RETURN(const uint64_t file_bytes, file->Size());
   std::unique_ptr<SalvagedTable> table(
       new SalvagedTable(std::move(file), file_bytes, std::move(last_key), std::move(on_loss)));
+  table->every_ = every;
   std::optional<Footer> footer = ReadFooter(*table->file_, file_bytes);
   if (footer && salt && footer->salt != *salt) footer.reset();  // Of another table.
   if (!footer && !salt) {
@@ -51,7 +53,10 @@ Result<std::unique_ptr<SalvagedTable>> SalvagedTable::Open(std::unique_ptr<io::F
 
 Result<Block> SalvagedTable::Read(BlockKind kind, BlockHandle handle) {
   if (!HandleFits(handle, file_bytes_)) return Corruption("it lies outside of the file");
-  return ReadTableBlock(*file_, file_bytes_, salt_, kind, handle, unpacker_, nullptr);
+  AIDB_ASSIGN_OR_RETURN(
+      Block block, ReadTableBlock(*file_, file_bytes_, salt_, kind, handle, unpacker_, nullptr));
+  if (every_) AIDB_RETURN_IF_ERROR(GiveSequence(block, *every_));
+  return block;
 }
 
 void SalvagedTable::FindBlocks(const std::optional<Footer>& footer) {

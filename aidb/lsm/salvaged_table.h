@@ -49,10 +49,12 @@ class SalvagedTable final : public EntryCursor {
   using OnLoss = std::function<void(const LostStretch&)>;
 
   // Looks for the blocks of the table with `salt`; without one the footer must be whole. The last
-  // key, if it is known, is for messages. kCorruption when neither tells where its blocks are.
+  // key, if it is known, is for messages. With `every` everything in it counts as of that
+  // sequence. kCorruption when neither tells where its blocks are.
   static Result<std::unique_ptr<SalvagedTable>> Open(std::unique_ptr<io::File> file,
                                                      std::optional<uint64_t> salt,
-                                                     std::string last_key, OnLoss on_loss);
+                                                     std::string last_key, OnLoss on_loss,
+                                                     std::optional<Sequence> every = std::nullopt);
 
   void SeekToFirst() override;
   void SeekToLast() override;
@@ -109,6 +111,7 @@ class SalvagedTable final : public EntryCursor {
   std::set<uint64_t> lost_;    // Offsets that were told.
   std::optional<Footer> footer_;
   std::optional<BlockHandle> range_deletes_;  // Found by a search.
+  std::optional<Sequence> every_;             // Of an ingested table.
 
   Unpacker unpacker_;
   size_t at_ = 0;

@@ -22,6 +22,9 @@ struct TableFacts {
   uint64_t raw_bytes = 0;      // Keys and values as the user wrote them.
   uint64_t range_deletes = 0;  // Versions of fragments (range_deletes.h); no entries.
   uint64_t operands = 0;       // Of the entries, those of merges (operands.h).
+  // Whether it came as a sorted file, which is as it was made: then everything in it counts as of
+  // the sequence `lowest`, which is `highest`, and it was born with another number.
+  bool ingested = false;
 
   bool operator==(const TableFacts&) const = default;
 };

@@ -90,6 +90,15 @@ Result<Block> ReadTableBlock(const io::File& file, uint64_t file_bytes, uint64_t
   return Block::Parse(kind, std::move(raw));
 }
 
+Status GiveSequence(Block& block, Sequence sequence) {
+  if (block.kind() != BlockKind::kData && block.kind() != BlockKind::kRangeDeletes) return {};
+  if (!block.entries().one_sequence()) {
+    return Corruption("block of an ingested table holds several sequences");
+  }
+  block.SetSequence(sequence);
+  return {};
+}
+
 Result<std::string_view> ReadAhead::Bytes(const io::File& file, uint64_t file_bytes,
                                           uint64_t offset, uint64_t size) {
   const bool sequential = offset == continues_at_;
@@ -243,6 +252,10 @@ Result<Block> TableReader::ReadBlock(BlockKind kind, BlockHandle handle, ReadAhe
   auto block = ReadTableBlock(*file_, facts_.size_bytes, facts_.salt, kind, handle,
                               cache_.unpacker(), ahead);
   if (!block.ok()) return Damaged(handle.offset, block.status());
+  if (facts_.ingested) [[unlikely]] {
+    const Status given = GiveSequence(*block, facts_.highest);
+    if (!given.ok()) return Damaged(handle.offset, given);
+  }
   return block;
 }
 
@@ -281,12 +294,13 @@ Result<std::optional<TableReader::Found>> TableReader::Get(const HashedKey& key,
   if (range_deletes_ == nullptr) [[likely]]
     return GetEntry(key, at, counters);
   const Sequence covering = range_deletes_->deletes().Covering(key.bytes, at);
-  // Where nothing in the table is newer, no entry needs to be looked for.
+  // Where nothing in the table is newer, no entry needs to be looked for. What was ingested with a
+  // range delete has its sequence, and is not hidden by it.
   std::optional<Found> found;
-  if (root_ && (covering == kv::kSequenceNone || covering < facts_.highest)) {
+  if (root_ && (covering == kv::kSequenceNone || covering <= facts_.highest)) {
     AIDB_ASSIGN_OR_RETURN(found, GetEntry(key, at, counters));
   }
-  if (covering == kv::kSequenceNone || (found && found->sequence > covering)) return found;
+  if (covering == kv::kSequenceNone || (found && found->sequence >= covering)) return found;
   return std::optional(Found{OpKind::kDelete, covering, kv::PinnedValue(std::string()), 0});
 }
 

@@ -56,6 +56,9 @@ class ReadAhead {
 Result<Block> ReadTableBlock(const io::File& file, uint64_t file_bytes, uint64_t salt,
                              BlockKind kind, BlockHandle handle, Unpacker& unpacker,
                              ReadAhead* ahead);
+// Everything in a block of an ingested table counts as of `sequence`. kCorruption when it holds
+// several. Index blocks, which have none, stay as they are.
+Status GiveSequence(Block& block, Sequence sequence);
 
 // One open table.
 //

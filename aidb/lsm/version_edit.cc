@@ -26,6 +26,8 @@ enum class Field : uint64_t {
   kDamaged = 11,
   kAddedWithRangeDeletes = 12,  // In the place of kAdded, for a reader that knows them.
   kAddedWithOperands = 13,      // Likewise, with range deletes or without.
+  kAddedIngested = 14,          // Likewise, with range deletes or without.
+  kIngestSequence = 15,
 };
 
 // Without a round-robin pointer a store is as right as with it; everything else is needed.
@@ -64,6 +66,7 @@ std::string EncodeLog(const ClosedLog& log) {
 }
 
 Field FieldOf(const TableFacts& facts) {
+  if (facts.ingested) return Field::kAddedIngested;
   if (facts.operands > 0) return Field::kAddedWithOperands;
   return facts.range_deletes > 0 ? Field::kAddedWithRangeDeletes : Field::kAdded;
 }
@@ -178,11 +181,13 @@ Status DecodeAdded(Field field, Parts& parts, VersionEdit& edit) {
   facts.raw_bytes = parts.Number();
   facts.first_key = parts.Text(kv::kKeyBytesMax);
   facts.last_key = parts.Text(kv::kKeyBytesMax);
+  facts.ingested = field == Field::kAddedIngested;
   if (field != Field::kAdded) facts.range_deletes = parts.Number();
   if (field == Field::kAddedWithOperands) facts.operands = parts.Number();
+  const bool none = facts.entries == 0 && facts.range_deletes == 0;
   if (facts.first_key > facts.last_key || facts.lowest > facts.highest ||
-      facts.deletes > facts.entries || facts.operands > facts.entries - facts.deletes ||
-      FieldOf(facts) != field || (facts.entries == 0 && facts.range_deletes == 0)) {
+      facts.deletes > facts.entries || facts.operands > facts.entries - facts.deletes || none ||
+      FieldOf(facts) != field || (facts.ingested && facts.lowest != facts.highest)) {
     parts.Refuse();
   }
   edit.added.push_back(std::move(table));
@@ -232,9 +237,13 @@ Status DecodeField(Field field, Parts& parts, VersionEdit& edit) {
     case Field::kAdded:
     case Field::kAddedWithRangeDeletes:
     case Field::kAddedWithOperands:
+    case Field::kAddedIngested:
       return DecodeAdded(field, parts, edit);
     case Field::kDamaged:
       edit.damaged.push_back(parts.Number());
+      return {};
+    case Field::kIngestSequence:
+      SetOnce(parts, edit.ingest_sequence, parts.SequenceNumber());
       return {};
   }
   return {};
@@ -242,7 +251,7 @@ Status DecodeField(Field field, Parts& parts, VersionEdit& edit) {
 
 bool IsKnown(uint64_t id) {
   return id >= static_cast<uint64_t>(Field::kHeader) &&
-         id <= static_cast<uint64_t>(Field::kAddedWithOperands);
+         id <= static_cast<uint64_t>(Field::kIngestSequence);
 }
 
 }  // namespace
@@ -274,6 +283,7 @@ std::string VersionEdit::Encode() const {
     AppendField(to, FieldOf(table.facts), EncodeAdded(table));
   }
   for (const uint64_t number : damaged) AppendNumber(to, Field::kDamaged, number);
+  if (ingest_sequence) AppendNumber(to, Field::kIngestSequence, ToNumber(*ingest_sequence));
   return to;
 }
 

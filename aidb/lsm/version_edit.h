@@ -89,6 +89,9 @@ struct VersionEdit {
   std::vector<AddedTable> added;
   // Tables with a bad block: no compaction picks them.
   std::vector<uint64_t> damaged;
+  // What the newest ingest took. The log may not have it yet: then the next open notes it there,
+  // before it gives the sequence to a write.
+  std::optional<Sequence> ingest_sequence;
 
   std::string Encode() const;
   // kCorruption with the byte at which decoding failed, kInvalidArgument when a newer version

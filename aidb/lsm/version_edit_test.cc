@@ -273,5 +273,27 @@ TEST(FileNames, NextNumberFreeIsAboveEveryFileOfOurs) {
   EXPECT_EQ(NextNumberFree(files, "d").status().code(), StatusCode::kCorruption);
 }
 
+TEST(VersionEdit, KeepsTheOneSequenceOfIngestedTables) {
+  for (const uint64_t range_deletes : {0u, 3u}) {
+    VersionEdit edit;
+    edit.ingest_sequence = Sequence{42};
+    edit.added = {{.level = 6,
+                   .run = 0,
+                   .facts = {.number = 9,
+                             .first_key = "a",
+                             .last_key = "b",
+                             .lowest = Sequence{42},
+                             .highest = Sequence{42},
+                             .entries = 2,
+                             .range_deletes = range_deletes,
+                             .ingested = true}}};
+    const auto decoded = VersionEdit::Decode(edit.Encode());
+    ASSERT_TRUE(decoded.ok());
+    EXPECT_EQ(*decoded, edit);
+    edit.added[0].facts.highest = Sequence{43};
+    EXPECT_EQ(VersionEdit::Decode(edit.Encode()).status().code(), StatusCode::kCorruption);
+  }
+}
+
 }  // namespace
 }  // namespace aidb::lsm

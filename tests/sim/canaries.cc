@@ -44,6 +44,8 @@ constexpr std::string_view kNames[] = {
     "condition-unchecked",
     "operand-hides",
     "repair-forgets-log",
+    "ingest-not-synced",
+    "ingest-placed-below",
 };
 static_assert(std::size(kNames) == static_cast<size_t>(Canary::kCount));
 
