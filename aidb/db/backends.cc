@@ -3,10 +3,12 @@
 #include <string>
 #include <utility>
 
+#include "aidb/kv/batch_ingester.h"
 #include "aidb/kv/memory_store.h"
 #include "aidb/lsm/destroy.h"
 #include "aidb/lsm/open.h"
 #include "aidb/lsm/repair.h"
+#include "aidb/lsm/sorted_files.h"
 
 namespace aidb {
 namespace {
@@ -31,6 +33,12 @@ Status CheckMadeBy(const io::FileSystem& files, std::string_view directory, kv::
                          std::string(BackendName(wanted)));
 }
 
+void AddBatchIngester(const io::Env& env, const kv::Options& options, OpenedBackend& opened) {
+  opened.batch_ingester = std::make_unique<kv::BatchIngester>(
+      *opened.store, lsm::NewSortedFileSource(env.files), options.batch_bytes_max);
+  opened.ingester = opened.batch_ingester.get();
+}
+
 }  // namespace
 
 Result<std::optional<kv::Backend>> BackendAt(const io::FileSystem& files,
@@ -53,17 +61,23 @@ Result<OpenedBackend> OpenBackend(const io::Env& env, std::string_view directory
                            .conditional = opened.conditional,
                            .compactor = opened.compactor,
                            .checkpointer = opened.checkpointer,
-                           .updates = opened.updates};
+                           .updates = opened.updates,
+                           .ingester = opened.ingester};
     }
-    case kv::Backend::kRocksDb:
+    case kv::Backend::kRocksDb: {
       AIDB_RETURN_IF_ERROR(CheckMadeBy(env.files, directory, options.backend));
-      return OpenRocks(env, directory, options, merge);
+      AIDB_ASSIGN_OR_RETURN(OpenedBackend opened, OpenRocks(env, directory, options, merge));
+      AddBatchIngester(env, options, opened);
+      return opened;
+    }
     case kv::Backend::kMemory: {
       AIDB_ASSIGN_OR_RETURN(std::unique_ptr<kv::MemoryStore> store,
                             kv::MemoryStore::Open(options, env.clock, merge));
       kv::MemoryStore* const memory = store.get();
-      return OpenedBackend{
+      OpenedBackend opened{
           .store = std::move(store), .conditional = memory, .compactor = memory, .updates = memory};
+      AddBatchIngester(env, options, opened);
+      return opened;
     }
   }
   return InvalidArgument("option backend is " +

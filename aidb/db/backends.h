@@ -8,6 +8,7 @@
 #include "aidb/io/env.h"
 #include "aidb/kv/checkpointer.h"
 #include "aidb/kv/conditional_writer.h"
+#include "aidb/kv/ingester.h"
 #include "aidb/kv/merge.h"
 #include "aidb/kv/options.h"
 #include "aidb/kv/range_compactor.h"
@@ -24,6 +25,8 @@ struct OpenedBackend {
   kv::Checkpointer* checkpointer = nullptr;      // Likewise; null: it keeps nothing on a disk.
   // Likewise; null: its log goes when it likes, whoever reads it (RocksDB's).
   kv::UpdateFeed* updates = nullptr;
+  kv::Ingester* ingester = nullptr;                        // Likewise, or batch_ingester.
+  std::unique_ptr<kv::Ingester> batch_ingester = nullptr;  // Borrows the store.
 };
 
 // Which backend made the store in `directory`; nullopt when there is none. JOURNAL is a file that

@@ -36,23 +36,25 @@ Result<std::unique_ptr<DB>> DB::OpenIn(std::unique_ptr<World> world, const io::E
   AIDB_ASSIGN_OR_RETURN(OpenedBackend backend, OpenBackend(env, path, options, merge));
   Opened opened{
       .backend = std::move(backend), .batch_bytes_max = options.batch_bytes_max, .merge = merge};
-  return std::unique_ptr<DB>(new DB(std::move(world), env.log, std::move(opened)));
+  return std::unique_ptr<DB>(new DB(std::move(world), env, std::move(opened)));
 }
 
-DB::DB(std::unique_ptr<World> world, Logger& log, Opened opened)
+DB::DB(std::unique_ptr<World> world, const io::Env& env, Opened opened)
     : world_(std::move(world)),
-      log_(log),
+      env_(std::make_unique<const io::Env>(env)),
       batch_bytes_max_(opened.batch_bytes_max),
       merger_(opened.merge),
       store_(std::move(opened.backend.store)),
       conditional_(*opened.backend.conditional),
       compactor_(*opened.backend.compactor),
       checkpointer_(opened.backend.checkpointer),
-      updates_(opened.backend.updates) {}
+      updates_(opened.backend.updates),
+      batch_ingester_(std::move(opened.backend.batch_ingester)),
+      ingester_(*opened.backend.ingester) {}
 
 DB::~DB() {
   if (const Status closed = Close(); !closed.ok()) {
-    log_.Log(LogLevel::kError, "close: " + closed.ToString());
+    env_->log.Log(LogLevel::kError, "close: " + closed.ToString());
   }
 }
 
@@ -151,6 +153,31 @@ Result<Updates> DB::UpdatesSince(Sequence from, const UpdateOptions& options) {
   return InvalidArgument(
       "a store of the rocksdb backend cannot be followed: RocksDB deletes its log when it likes, "
       "whoever reads it; open one of the native or the memory backend");
+}
+
+Result<Sequence> DB::Ingest(std::span<const std::string> files) { return ingester_.Ingest(files); }
+
+Result<IngestedFile> DB::Export(std::string_view path, const ScanOptions& options) const {
+  ScanOptions scan = options;
+  scan.order = ScanOrder::kForward;
+  scan.fill_cache = false;
+  std::optional<kv::Snapshot> own;
+  if (scan.snapshot == nullptr) scan.snapshot = &own.emplace(store_->TakeSnapshot());
+  // A walk does not tell when a value expires; where nothing ever did, the snapshot says so.
+  const bool expires = scan.snapshot->now_ms() != 0;
+  AIDB_ASSIGN_OR_RETURN(const auto writer, SortedFileWriter::Create(*env_, path));
+  Iterator it = store_->Scan(scan);
+  for (; it.Valid(); it.Next()) {
+    std::optional<uint64_t> until;
+    if (expires) {
+      AIDB_ASSIGN_OR_RETURN(const auto value, store_->Get(it.key(), {.snapshot = scan.snapshot}));
+      if (value) until = value->expires_at_ms();
+    }
+    AIDB_RETURN_IF_ERROR(until ? writer->PutUntil(it.key(), it.value(), *until)
+                               : writer->Put(it.key(), it.value()));
+  }
+  AIDB_RETURN_IF_ERROR(it.status());
+  return writer->Finish();
 }
 
 StoreStats DB::Stats() const { return store_->Stats(); }

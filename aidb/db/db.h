@@ -21,21 +21,24 @@
 #include "aidb/db/transaction.h"
 #include "aidb/kv/checkpointer.h"
 #include "aidb/kv/conditional_writer.h"
+#include "aidb/kv/ingester.h"
 #include "aidb/kv/merge.h"
 #include "aidb/kv/range_compactor.h"
 #include "aidb/kv/repair_report.h"
 #include "aidb/kv/store.h"
 #include "aidb/kv/update_feed.h"
+#include "aidb/lsm/sorted_files.h"
 
 namespace aidb {
 
 namespace io {
 struct Env;
 }
-class Logger;
 
 using kv::Backend;
 using kv::Compression;
+using kv::IngestedFile;
+using kv::IngestNote;
 using kv::Iterator;
 using kv::MergeFunction;
 using kv::MergeOperator;
@@ -56,6 +59,8 @@ using kv::UpdateOptions;
 using kv::Updates;
 using kv::WriteBatch;
 using kv::WriteOptions;
+using lsm::SortedFileOptions;
+using lsm::SortedFileWriter;
 
 // An ordered map of bytes to bytes in a directory.
 //
@@ -155,6 +160,15 @@ class DB {
   // from there on is gone: take a checkpoint and begin anew. kInvalidArgument from the rocksdb
   // backend, whose log cannot be kept for a reader.
   Result<kv::Updates> UpdatesSince(Sequence from, const UpdateOptions& options = {});
+  // Puts what sorted files hold, made by Export or a SortedFileWriter, into the store as one write,
+  // on the disk when this returns; kv::Ingester says it to the letter. The native backend makes
+  // them tables as they are: what fills a store fastest. They share no key with each other. The
+  // others write them as one batch, so batch_bytes_max limits what they hold.
+  Result<Sequence> Ingest(std::span<const std::string> files);
+  // Writes the keys and values of a range, as they are at one moment, or at options.snapshot, with
+  // their instants of expiry, to the new sorted file `path`, for an Ingest into any store.
+  // kInvalidArgument when there is such a file, or nothing in the range.
+  Result<IngestedFile> Export(std::string_view path, const ScanOptions& options = {}) const;
   StoreStats Stats() const;
   // Waits for calls in progress, makes everything durable and marks the shutdown clean. A second
   // call is ok and does nothing.
@@ -164,20 +178,23 @@ class DB {
   struct World;  // The real one, for a DB that was handed none.
   struct Opened;
 
-  DB(std::unique_ptr<World> world, Logger& log, Opened opened);
+  DB(std::unique_ptr<World> world, const io::Env& env, Opened opened);
   static Result<std::unique_ptr<DB>> OpenIn(std::unique_ptr<World> world, const io::Env& env,
                                             std::string_view path, const Options& options,
                                             const MergeFunction* merge);
 
   const std::unique_ptr<World> world_;  // Null when an Env was handed in. Outlives store_.
-  Logger& log_;
+  // Of the world, copied; on the heap, for Env is not known here.
+  const std::unique_ptr<const io::Env> env_;
   const uint64_t batch_bytes_max_;
   const kv::Merger merger_;
   const std::unique_ptr<kv::Store> store_;
-  kv::ConditionalWriter& conditional_;    // The same object.
-  kv::RangeCompactor& compactor_;         // Likewise.
-  kv::Checkpointer* const checkpointer_;  // Likewise, or null.
-  kv::UpdateFeed* const updates_;         // Likewise, or null.
+  kv::ConditionalWriter& conditional_;                  // The same object.
+  kv::RangeCompactor& compactor_;                       // Likewise.
+  kv::Checkpointer* const checkpointer_;                // Likewise, or null.
+  kv::UpdateFeed* const updates_;                       // Likewise, or null.
+  const std::unique_ptr<kv::Ingester> batch_ingester_;  // Or null.
+  kv::Ingester& ingester_;                              // It, or the same object as store_.
 };
 
 }  // namespace aidb

@@ -20,7 +20,8 @@ namespace {
 class DbAsStore final : public kv::Store,
                         public kv::RangeCompactor,
                         public kv::Checkpointer,
-                        public kv::UpdateFeed {
+                        public kv::UpdateFeed,
+                        public kv::Ingester {
  public:
   explicit DbAsStore(std::unique_ptr<DB> db) : db_(std::move(db)) {}
 
@@ -44,6 +45,9 @@ class DbAsStore final : public kv::Store,
   Result<Updates> UpdatesSince(Sequence from, const UpdateOptions& options) override {
     return db_->UpdatesSince(from, options);
   }
+  Result<Sequence> Ingest(std::span<const std::string> files) override {
+    return db_->Ingest(files);
+  }
   StoreStats Stats() const override { return db_->Stats(); }
   Status Close() override { return db_->Close(); }
 
@@ -61,8 +65,19 @@ class DbSubject final : public kv::Subject {
                           DB::Open(WithClock(world_.env()), PathOf(name), options, trial_merge()));
     auto store = std::make_unique<DbAsStore>(std::move(db));
     DbAsStore* const extras = store.get();
-    return kv::OpenedStore{
-        .store = std::move(store), .compactor = extras, .checkpointer = extras, .updates = extras};
+    return kv::OpenedStore{.store = std::move(store),
+                           .compactor = extras,
+                           .checkpointer = extras,
+                           .updates = extras,
+                           .ingester = extras};
+  }
+  Status MakeSortedFile(std::string_view name, const WriteBatch& content) override {
+    AIDB_ASSIGN_OR_RETURN(const auto writer, SortedFileWriter::Create(world_.env(), PathOf(name)));
+    WriteBatch::Reader operations = content.operations_reader();
+    for (auto next = operations.Next(); next.ok() && *next; next = operations.Next()) {
+      AIDB_RETURN_IF_ERROR(writer->Add(**next));
+    }
+    return writer->Finish().status();
   }
   Options options() const override {
     Options options;
@@ -87,9 +102,10 @@ kv::SubjectMaker Through(Backend backend) {
 }
 
 constexpr kv::Abilities kNative{
-    .durable = true, .compactor = true, .checkpointer = true, .updates = true};
-constexpr kv::Abilities kRocks{.durable = true, .compactor = true, .checkpointer = true};
-constexpr kv::Abilities kVolatile{.compactor = true, .updates = true};
+    .durable = true, .compactor = true, .checkpointer = true, .updates = true, .ingester = true};
+constexpr kv::Abilities kRocks{
+    .durable = true, .compactor = true, .checkpointer = true, .ingester = true};
+constexpr kv::Abilities kVolatile{.compactor = true, .updates = true, .ingester = true};
 
 [[maybe_unused]] const bool kRegistered =
     kv::RegisterConformanceSuite("DbNative", kNative, Through(Backend::kNative)) &&

@@ -81,7 +81,13 @@ struct UpdatesOptions {
 // Prints what was written, in its order, as far as the log holds it.
 Result<ExitCode> PrintUpdates(const Context& context, const UpdatesOptions& options);
 
-enum class ExportFormat : unsigned char { kNdjson, kTsv };
+struct IngestOptions {
+  std::vector<std::string> files;
+};
+// Takes sorted files into the store as one write.
+Result<ExitCode> Ingest(const Context& context, const IngestOptions& options);
+
+enum class ExportFormat : unsigned char { kNdjson, kTsv, kSorted };
 struct ExportOptions {
   std::string output = "-";
   std::optional<ExportFormat> format;  // Absent: by the name of the output.

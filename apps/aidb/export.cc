@@ -33,12 +33,43 @@ Result<std::optional<uint64_t>> ExpiryOf(const DB& db, const Snapshot& snapshot,
   return value ? value->expires_at_ms() : std::nullopt;
 }
 
+ExportFormat FormatByName(std::string_view name) {
+  if (name.ends_with(".tsv")) return ExportFormat::kTsv;
+  return name.ends_with(".sst") ? ExportFormat::kSorted : ExportFormat::kNdjson;
+}
+
+// A file for `aidb ingest`.
+Result<ExitCode> ExportSorted(const Context& context, const std::string& path, const Range& range) {
+  if (path == "-") return InvalidArgument("a sorted file needs a name: it is not written in order");
+  AIDB_ASSIGN_OR_RETURN(const auto db, OpenToRead(context));
+  AIDB_ASSIGN_OR_RETURN(const IngestedFile made, db->Export(path, range.scan_options()));
+  AIDB_RETURN_IF_ERROR(db->Close());
+  AIDB_RETURN_IF_ERROR(context.out.Write(
+      context.json()
+          ? fmt::format("{{\"records\":{},\"bytes\":{}}}\n", made.entries, made.size_bytes)
+          : fmt::format("exported {} ({}) to {}\n", Count(made.entries, "record"),
+                        BytesInWords(made.size_bytes), path)));
+  return ExitCode::kOk;
+}
+
 }  // namespace
+
+Result<ExitCode> Ingest(const Context& context, const IngestOptions& options) {
+  AIDB_ASSIGN_OR_RETURN(const auto db, OpenToWrite(context, StoreMode::kCreateIfMissing));
+  AIDB_ASSIGN_OR_RETURN(const Sequence sequence, db->Ingest(options.files));
+  AIDB_RETURN_IF_ERROR(db->Close());
+  AIDB_RETURN_IF_ERROR(context.out.Write(
+      context.json() ? fmt::format("{{\"files\":{},\"sequence\":{}}}\n", options.files.size(),
+                                   ToNumber(sequence))
+                     : fmt::format("ingested {} as sequence {}\n",
+                                   Count(options.files.size(), "file"), ToNumber(sequence))));
+  return ExitCode::kOk;
+}
 
 Result<ExitCode> Export(const Context& context, const ExportOptions& options) {
   AIDB_ASSIGN_OR_RETURN(const Range range, Range::Make(options.range));
-  const ExportFormat format = options.format.value_or(
-      options.output.ends_with(".tsv") ? ExportFormat::kTsv : ExportFormat::kNdjson);
+  const ExportFormat format = options.format.value_or(FormatByName(options.output));
+  if (format == ExportFormat::kSorted) return ExportSorted(context, options.output, range);
   AIDB_ASSIGN_OR_RETURN(const auto db, OpenToRead(context));
   std::optional<Output> file;
   if (options.output != "-") {

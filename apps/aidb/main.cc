@@ -39,6 +39,8 @@ constexpr const char* kFooter = R"(Examples:
   aidb scan --prefix city: --limit 10 --db data
   aidb import cities.json --key-template 'city:{country}:{name}#{n}' --db data
   aidb export cities.ndjson --prefix city:FR: --db data
+  aidb export cities.sst --db data         a sorted file, for another store
+  aidb ingest cities.sst --db other        takes it in as it is
   aidb stats --output json --db data
   aidb updates --since 1200 --db data      what was written behind that sequence
   aidb compact --db data                   give back the space of what was deleted
@@ -267,12 +269,25 @@ void AddExport(CLI::App& app, Parsed& parsed) {
   auto options = std::make_shared<ExportOptions>();
   export_app.add_option("file", options->output, "The file; - is standard output (default: -)");
   AddChoice(export_app, "--format", options->format,
-            Names<ExportFormat>{{"ndjson", ExportFormat::kNdjson}, {"tsv", ExportFormat::kTsv}},
-            "Of the file (default: by its name, else ndjson)");
+            Names<ExportFormat>{{"ndjson", ExportFormat::kNdjson},
+                                {"tsv", ExportFormat::kTsv},
+                                {"sorted", ExportFormat::kSorted}},
+            "Of the file; sorted is for ingest (default: by its name, else ndjson)");
   AddRange(export_app, options->range);
   AddProgress(export_app, options->progress);
   export_app.callback([&parsed, options] {
     parsed.command = [options](const Context& context) { return Export(context, *options); };
+  });
+}
+
+void AddIngest(CLI::App& app, Parsed& parsed) {
+  CLI::App& ingest = *app.add_subcommand(
+      "ingest", "Take sorted files, as export FILE.sst makes them, into the store as one write");
+  auto options = std::make_shared<IngestOptions>();
+  ingest.add_option("file", options->files, "Files that share no key; they stay as they are")
+      ->required();
+  ingest.callback([&parsed, options] {
+    parsed.command = [options](const Context& context) { return Ingest(context, *options); };
   });
 }
 
@@ -317,6 +332,7 @@ void AddCommands(CLI::App& app, Parsed& parsed) {
   AddCount(app, parsed);
   AddImport(app, parsed);
   AddExport(app, parsed);
+  AddIngest(app, parsed);
   AddUpdates(app, parsed);
   CLI::App& stats = *app.add_subcommand("stats", "Print the figures of the store");
   stats.callback(

@@ -32,6 +32,31 @@ std::string_view ValueName(kv::OpKind kind) {
 
 bool HasValue(kv::OpKind kind) { return kind != kv::OpKind::kDelete; }
 
+std::string IngestAsText(Sequence sequence, const IngestNote& note) {
+  std::string line = fmt::format("{}\tingest", ToNumber(sequence));
+  for (const IngestedFile& file : note.files) {
+    line += fmt::format("\t{}\t{}\t{}", Escape(file.path), Escape(file.first_key),
+                        Escape(file.last_key));
+  }
+  return line + '\n';
+}
+
+std::string IngestAsJson(Sequence sequence, const IngestNote& note) {
+  std::string line =
+      fmt::format(R"({{"sequence":{},"operation":"ingest","files":[)", ToNumber(sequence));
+  for (const IngestedFile& file : note.files) {
+    line += line.ends_with('[') ? "{" : ",{";
+    AppendJsonField(line, "path", file.path);
+    line += fmt::format(R"(,"bytes":{},"crc32c":{},"entries":{},"range_deletes":{},)",
+                        file.size_bytes, file.crc, file.entries, file.range_deletes);
+    AppendJsonField(line, "first", file.first_key);
+    line += ',';
+    AppendJsonField(line, "last", file.last_key);
+    line += '}';
+  }
+  return line + "]}\n";
+}
+
 std::string AsText(Sequence sequence, const WriteBatch::Operation& operation) {
   std::string line =
       fmt::format("{}\t{}\t{}", ToNumber(sequence), NameOf(operation.kind), Escape(operation.key));
@@ -65,10 +90,16 @@ Status Print(const Context& context, const Update& update, std::optional<uint64_
     AIDB_ASSIGN_OR_RETURN(const std::optional<WriteBatch::Operation> operation, reader.Next());
     if (!operation) break;
     const Sequence sequence = update.first + i;
+    if (left) --*left;
+    if (IngestNote::Is(*operation)) {
+      AIDB_ASSIGN_OR_RETURN(const IngestNote note, IngestNote::Decode(operation->value));
+      AIDB_RETURN_IF_ERROR(context.out.Write(context.json() ? IngestAsJson(sequence, note)
+                                                            : IngestAsText(sequence, note)));
+      continue;
+    }
     AIDB_RETURN_IF_ERROR(context.out.Write(context.json()
                                                ? AsJson(sequence, update.first, *operation)
                                                : AsText(sequence, *operation)));
-    if (left) --*left;
   }
   return {};
 }

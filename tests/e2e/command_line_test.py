@@ -202,6 +202,21 @@ class Ranges(CommandLine):
         self.assertIn('no store', self.complaint('checkpoint', self.directory / 'y', code=INVALID,
                                                  db=self.directory / 'x'))
 
+    def test_ingest(self):
+        file = self.directory / 'sorted.sst'
+        other = self.directory / 'other'
+        self.assertIn('exported 5 records', self.ask('export', file).decode())
+        self.ask('put', 'b:2', 'old', db=other)
+        self.assertIn('ingested 1 file as sequence 2', self.ask('ingest', file, db=other).decode())
+        self.assertEqual(self.ask('get', 'b:2', db=other), b'B:2')
+        self.assertEqual(self.ask('scan', db=other), self.ask('scan'))
+        self.assertIn('ingest\t', self.ask('updates', db=other).decode())
+        self.assertIn('no problem', self.ask('check', db=other).decode())
+        self.assertIn('share keys', self.complaint('ingest', file, file, code=INVALID))
+        self.assertIn(str(file), self.complaint('export', file, code=INVALID))
+        file.write_bytes(file.read_bytes()[:-1])
+        self.assertIn(str(file), self.complaint('ingest', file, code=FAILED))
+
     def test_repair(self):
         saved = self.directory / 'saved'
         self.assertIn(b'saved 5 keys', self.ask('repair', saved))
