@@ -3,16 +3,18 @@
 #include <utility>
 
 #include "aidb/base/check.h"
+#include "aidb/kv/ingester.h"
 #include "aidb/kv/merge.h"
 
 namespace aidb::sim {
 
 std::optional<Follower> Follower::Begin(const kv::Store& store, kv::UpdateFeed& feed,
-                                        kv::UpdateLevel level) {
+                                        kv::UpdateLevel level, ReadSorted read_sorted) {
   const kv::Snapshot snapshot = store.TakeSnapshot();
   auto updates = feed.UpdatesSince(snapshot.sequence(), {.level = level});
   if (!updates.ok()) return std::nullopt;
-  Follower follower(*std::move(updates), level, ToNumber(snapshot.sequence()));
+  Follower follower(*std::move(updates), level, ToNumber(snapshot.sequence()),
+                    std::move(read_sorted));
   kv::Iterator it = store.Scan({.snapshot = &snapshot});
   for (; it.Valid(); it.Next()) {
     const auto read = store.Get(it.key(), {.snapshot = &snapshot});
@@ -35,11 +37,27 @@ Follower::Taken Follower::Take(Duration wait) {
   uint64_t count = 0;
   for (auto next = reader.Next(); !next.ok() || *next; next = reader.Next(), ++count) {
     if (!next.ok()) return {.complaint = "an update cannot be read: " + next.status().ToString()};
-    Apply(**next);
+    if (!kv::IngestNote::Is(**next)) {
+      Apply(**next);
+    } else if (auto wrong = Ingest((*next)->value)) {
+      return {.complaint = std::move(wrong)};
+    }
   }
   if (count != (*update)->count) return {.complaint = "an update does not have its count"};
   last_ = ToNumber((*update)->last());
   return {.any = true};
+}
+
+std::optional<std::string> Follower::Ingest(std::string_view note) {
+  const auto decoded = kv::IngestNote::Decode(note);
+  if (!decoded.ok()) return "a note cannot be read: " + decoded.status().ToString();
+  for (const kv::IngestedFile& file : decoded->files) {
+    const auto content = read_sorted_(file.path);
+    if (!content) return "a note names '" + file.path + "', which nobody made";
+    kv::WriteBatch::Reader reader = content->operations_reader();
+    for (auto next = reader.Next(); next.ok() && *next; next = reader.Next()) Apply(**next);
+  }
+  return std::nullopt;
 }
 
 void Follower::Apply(const kv::WriteBatch::Operation& operation) {

@@ -7,6 +7,7 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <string_view>
 
 #include "aidb/kv/store.h"
 #include "aidb/kv/update_feed.h"
@@ -18,9 +19,12 @@ namespace aidb::sim {
 // Thread safety: none.
 class Follower {
  public:
+  // What is in a sorted file, for a follower that is told of its ingest; nullopt for one that
+  // nobody made.
+  using ReadSorted = std::function<std::optional<kv::WriteBatch>(std::string_view path)>;
   // Begins with what a store holds on which nobody writes yet. Nullopt: it refused a read.
   static std::optional<Follower> Begin(const kv::Store& store, kv::UpdateFeed& feed,
-                                       kv::UpdateLevel level);
+                                       kv::UpdateLevel level, ReadSorted read_sorted);
 
   struct Taken {
     Status status{};
@@ -40,11 +44,17 @@ class Follower {
     std::optional<uint64_t> expires_at_ms = std::nullopt;
   };
 
-  Follower(kv::Updates updates, kv::UpdateLevel level, uint64_t last)
-      : updates_(std::move(updates)), level_(level), last_(last) {}
+  Follower(kv::Updates updates, kv::UpdateLevel level, uint64_t last, ReadSorted read_sorted)
+      : updates_(std::move(updates)),
+        read_sorted_(std::move(read_sorted)),
+        level_(level),
+        last_(last) {}
   void Apply(const kv::WriteBatch::Operation& operation);
+  // Takes the files that a note names; what is wrong with it.
+  std::optional<std::string> Ingest(std::string_view note);
 
   kv::Updates updates_;
+  ReadSorted read_sorted_;
   kv::UpdateLevel level_;
   uint64_t last_;
   std::map<std::string, Value, std::less<>> values_;

@@ -54,6 +54,12 @@ int History::Begin(int writer, std::vector<Operation> operations, Instant now) {
   return id;
 }
 
+int History::BeginIngest(int writer, std::vector<Operation> operations, Instant now) {
+  const int id = Begin(writer, std::move(operations), now);
+  batches_.back().one_sequence = true;
+  return id;
+}
+
 kv::WriteBatch History::Encode(int batch) const {
   kv::WriteBatch encoded;
   for (const Operation& operation : At(batch).operations) {
@@ -81,7 +87,7 @@ void History::Place(int batch, uint64_t first) {
   placed_[first] = batch;
   std::erase(open_, batch);
   for (size_t i = 0; i < b.operations.size(); ++i) {
-    const Version version{first + i, &b.operations[i], batch};
+    const Version version{b.SequenceOf(i, first), &b.operations[i], batch};
     for (int key = version.operation->key; key < version.operation->behind(); ++key) {
       auto& versions = versions_[static_cast<size_t>(key)];
       versions.insert(std::ranges::upper_bound(versions, version.sequence, {}, &Version::sequence),
@@ -200,10 +206,11 @@ KeyStates History::StatesOf(int key, uint64_t last, std::span<const Version> til
 std::optional<std::string> History::Compare(const Search& search) const {
   std::vector<std::vector<Version>> tiles(search.tiling.empty() ? 0 : names_.size());
   for (const auto& [first, batch] : search.tiling) {
-    const auto& operations = At(batch).operations;
+    const Batch& b = At(batch);
+    const auto& operations = b.operations;
     for (size_t i = 0; i < operations.size(); ++i) {
       for (int key = operations[i].key; key < operations[i].behind(); ++key) {
-        tiles[static_cast<size_t>(key)].push_back({first + i, &operations[i], batch});
+        tiles[static_cast<size_t>(key)].push_back({b.SequenceOf(i, first), &operations[i], batch});
       }
     }
   }

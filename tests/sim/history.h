@@ -45,6 +45,9 @@ class History {
   // The clock starts again: times of earlier batches mean nothing any more.
   void BeginProcess() { timed_from_ = static_cast<int>(batches_.size()); }
   int Begin(int writer, std::vector<Operation> operations, Instant now);
+  // Likewise, of operations that take one sequence together: a range delete at most, then keys that
+  // rise.
+  int BeginIngest(int writer, std::vector<Operation> operations, Instant now);
   // `synced`: the write was to be durable when it returned. `clock`: what the store's may have
   // said during the call.
   void End(int batch, const Result<kv::Sequence>& result, bool synced, Instant now,
@@ -97,13 +100,16 @@ class History {
   struct Batch {
     int writer = 0;
     std::vector<Operation> operations;
+    bool one_sequence = false;  // Of all operations: an ingest.
     Outcome outcome = Outcome::kOpen;
     uint64_t first = 0;  // Known once present.
     Instant begin{};
     Instant end = Instant::Never();
     ClockSpan clock{.end_ms = UINT64_MAX};  // When its merges were folded.
 
-    uint64_t count() const { return operations.size(); }
+    uint64_t count() const { return one_sequence ? 1 : operations.size(); }
+    // Of operation i, if the batch begins at `from`.
+    uint64_t SequenceOf(size_t i, uint64_t from) const { return from + (one_sequence ? 0 : i); }
     uint64_t last() const { return first + count() - 1; }
   };
   struct Version {

@@ -1,6 +1,10 @@
 #include "tests/sim/workload.h"
 
 #include <algorithm>
+#include <span>
+
+#include "aidb/io/transfer.h"
+#include "aidb/lsm/sorted_files.h"
 
 #include "tests/sim/oracle.h"
 
@@ -14,6 +18,7 @@ constexpr Duration kResumeWithin = std::chrono::seconds(20);
 constexpr uint64_t kCompactedOneIn = 3;      // Lives.
 constexpr uint64_t kCheckpointedOneIn = 4;   // Likewise.
 constexpr uint64_t kFollowedOneIn = 3;       // Likewise.
+constexpr uint64_t kIngestedOneIn = 3;       // Likewise.
 constexpr uint64_t kLargeBytes = 17 * 1024;  // Past a quarter of the ring of 64 KiB.
 
 }  // namespace
@@ -88,7 +93,11 @@ bool Workload::LiveOnce(int life) {
   }
   if (Rng hand = Stream("follower", life, 0); hand.OneIn(kFollowedOneIn)) {
     const auto level = hand.OneIn(2) ? kv::UpdateLevel::kDurable : kv::UpdateLevel::kVisible;
-    if (auto follower = Follower::Begin(store, *opened->updates, level)) {
+    const auto read_sorted = [this](std::string_view path) {
+      const auto at = sorted_.find(path);
+      return at != sorted_.end() ? std::optional(at->second) : std::nullopt;
+    };
+    if (auto follower = Follower::Begin(store, *opened->updates, level, read_sorted)) {
       const auto shared = std::make_shared<Follower>(*std::move(follower));
       readers.push_back(world_.env().executor.Start(
           "follower", [&, shared, hand] { FollowMain(store, std::move(*shared), stop, hand); }));
@@ -131,6 +140,9 @@ std::vector<std::unique_ptr<io::Task>> Workload::StartOthers(lsm::OpenedStore& o
   if (Rng copies = Stream("checkpointer", life, 0); copies.OneIn(kCheckpointedOneIn)) {
     start("checkpointer",
           [this, &opened, life, copies] { CheckpointMain(*opened.checkpointer, life, copies); });
+  }
+  if (Rng hand = Stream("ingester", life, 0); hand.OneIn(kIngestedOneIn)) {
+    start("ingester", [this, &opened, life, hand] { IngestMain(*opened.ingester, life, hand); });
   }
   if (plan_.wall_jumps) {
     start("clock", [this, life] { ClockMain(Stream("clock", life, 0)); });
@@ -199,6 +211,64 @@ void Workload::CheckpointMain(kv::Checkpointer& checkpointer, int life, Rng rng)
   } else if (Healthy() || !shown.refused) {
     Complain(*shown.complaint);
   }
+}
+
+// A few times in a life, beside the writers, as one more of them.
+void Workload::IngestMain(kv::Ingester& ingester, int life, Rng rng) {
+  const int writer = plan_.writers;
+  for (uint64_t i = rng.Between(1, 4); i > 0 && !complaint_ && !closing_; --i) {
+    world_.env().clock.SleepFor(milliseconds(rng.Below(60)));
+    const std::string path =
+        "sorted" + std::to_string(process_) + "." + std::to_string(life) + "." + std::to_string(i);
+    const int batch = history_.BeginIngest(writer, DrawSorted(rng, writer), Now());
+    const auto mark = clock_.Begin();
+    const Status made = MakeSorted(path, batch);
+    Expect(made, "making a sorted file");
+    const auto result = made.ok() ? ingester.Ingest(std::vector{path})
+                                  : Result<kv::Sequence>(InvalidArgument("there is no file"));
+    history_.End(batch, result, /*synced=*/true, Now(), clock_.Since(mark));
+    Expect(result.status(), "Ingest");
+  }
+}
+
+std::vector<Operation> Workload::DrawSorted(Rng& rng, int writer) {
+  std::vector<Operation> operations;
+  const auto keys = static_cast<uint64_t>(plan_.keys);
+  if (rng.OneIn(3)) {
+    const auto first = static_cast<int>(rng.Below(keys - 1));
+    operations.push_back(
+        {.key = first,
+         .end = std::min(plan_.keys - 1, first + 1 + static_cast<int>(rng.Below(8)))});
+  }
+  auto key = static_cast<int>(rng.Below(keys));
+  for (uint64_t count = rng.Between(1, 8); count > 0 && key < plan_.keys; --count) {
+    Operation operation{.key = key};
+    if (!rng.OneIn(5)) {
+      operation.value = DrawValue(rng, writer);
+      operation.expires_at_ms = DrawExpiry();
+    }
+    operations.push_back(std::move(operation));
+    key += 1 + static_cast<int>(rng.Below(3));
+  }
+  return operations;
+}
+
+// As somebody copies it who never syncs.
+Status Workload::MakeSorted(const std::string& path, int batch) {
+  const kv::WriteBatch content = history_.Encode(batch);
+  const std::string made = path + ".made";
+  AIDB_ASSIGN_OR_RETURN(const auto writer, lsm::SortedFileWriter::Create(world_.env(), made));
+  kv::WriteBatch::Reader operations = content.operations_reader();
+  for (auto next = operations.Next(); next.ok() && *next; next = operations.Next()) {
+    AIDB_RETURN_IF_ERROR(writer->Add(**next));
+  }
+  sorted_[path] = content;
+  AIDB_RETURN_IF_ERROR(writer->Finish().status());
+  constexpr uint64_t kFileBytesMax = uint64_t{1} << 30;
+  AIDB_ASSIGN_OR_RETURN(const std::string bytes,
+                        io::ReadWhole(world_.env().files, made, kFileBytesMax));
+  AIDB_ASSIGN_OR_RETURN(const auto file, world_.env().files.Open(path, io::OpenMode::kCreateNew));
+  return io::WriteFully(*file, 0, std::as_bytes(std::span(bytes)));
 }
 
 // Now and then the wall clock is set: a little, or wildly, and mostly back again.

@@ -4,12 +4,14 @@
 // opens again.
 
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "aidb/io/sim/world.h"
+#include "aidb/kv/ingester.h"
 #include "aidb/kv/range_compactor.h"
 #include "aidb/kv/store.h"
 #include "aidb/lsm/open.h"
@@ -81,6 +83,10 @@ class Workload {
   void Disturb(kv::Store& store, Rng& rng);
   void CompactMain(kv::RangeCompactor& compactor, Rng rng);
   void CheckpointMain(kv::Checkpointer& checkpointer, int life, Rng rng);
+  void IngestMain(kv::Ingester& ingester, int life, Rng rng);
+  std::vector<Operation> DrawSorted(Rng& rng, int writer);
+  // The sorted file `path` of what the batch has.
+  Status MakeSorted(const std::string& path, int batch);
   void ClockMain(Rng rng);
   void FollowMain(const kv::Store& store, Follower follower, const bool& stop, Rng rng);
   std::vector<std::unique_ptr<io::Task>> StartOthers(lsm::OpenedStore& opened, int life);
@@ -102,7 +108,8 @@ class Workload {
   const Plan& plan_;
   History& history_;
   std::vector<Copy>& copies_;
-  std::vector<Condition> conditions_;  // Of this life.
+  std::vector<Condition> conditions_;                          // Of this life.
+  std::map<std::string, kv::WriteBatch, std::less<>> sorted_;  // What is in each sorted file.
   const int process_;
   bool sync_failed_;  // In a life that has ended.
   uint64_t tokens_;   // Makes every value another.
