@@ -42,6 +42,7 @@ enum class Canary : uint8_t {
   kRepairForgetsLog,         // A repair takes tables only, and reports no loss.
   kIngestNotSynced,          // The manifest names an ingested file whose bytes are not durable.
   kIngestPlacedBelow,        // An ingested table goes below older versions of its keys.
+  kScrubSkipsATable,         // A scrub never reads the last table of its round.
   kCount,
 };
 

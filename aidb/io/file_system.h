@@ -74,7 +74,14 @@ enum class OpenMode : unsigned char {
   kRead,       // Must exist.
   kReadWrite,  // Must exist.
   kCreateNew,  // Must not exist; read and write.
+  // kRead, and the bytes come from the disk, not from what the kernel keeps of them in memory,
+  // which stays as it is; where that cannot be had, as kRead. For who looks whether they are
+  // still there.
+  kReadFromDisk,
 };
+constexpr bool MayWrite(OpenMode mode) {
+  return mode == OpenMode::kReadWrite || mode == OpenMode::kCreateNew;
+}
 
 enum class LockMode : unsigned char { kExclusive, kShared };
 

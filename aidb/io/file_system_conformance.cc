@@ -75,6 +75,31 @@ void AFileOpenedForReadingIsNotWritten(FileSystem& files, const std::string& dir
   EXPECT_EQ(ContentOf(files, path), "abc");
 }
 
+void AFileOpenedForReadingFromTheDiskShowsItsBytes(FileSystem& files, const std::string& dir) {
+  const std::string path = JoinPath(dir, "a");
+  std::string content;
+  for (int i = 0; content.size() < 10'000; ++i) content += std::to_string(i) + ' ';
+  ASSERT_TRUE(CreateWith(files, path, content)->SyncAll().ok());
+  const auto file = Must(files.Open(path, OpenMode::kReadFromDisk));
+  EXPECT_EQ(Must(file->Size()), content.size());
+  for (const uint64_t offset : {0, 1, 4095, 4096, 4097, 9'000}) {
+    for (const size_t size : {1, 7, 4096, 5'000}) {
+      std::string out(std::min<size_t>(size, content.size() - offset), '\0');
+      const auto bytes = std::as_writable_bytes(std::span(out));
+      ASSERT_TRUE(ReadExact(*file, offset, bytes).ok()) << offset << " " << size;
+      EXPECT_EQ(out, content.substr(offset, size));
+    }
+  }
+  std::byte out[4];
+  for (const uint64_t offset : {uint64_t{content.size()}, uint64_t{1} << 50, ~uint64_t{0}}) {
+    EXPECT_EQ(Must(file->Read(offset, out)), 0u) << offset;
+  }
+  ExpectError(file->Write(0, AsBytes("x"), {}).status(), StatusCode::kInvalidArgument, path);
+  ExpectError(file->Truncate(1), StatusCode::kInvalidArgument, path);
+  ExpectError(files.Open(JoinPath(dir, "none"), OpenMode::kReadFromDisk).status(),
+              StatusCode::kInvalidArgument, "none");
+}
+
 // --- Reading and writing ---
 
 void ReadReturnsNothingAtAndPastTheEnd(FileSystem& files, const std::string& dir) {
@@ -363,6 +388,7 @@ constexpr Case kCases[] = {
     AIDB_CASE(OpenRefusesAFileThatDoesNotExist),
     AIDB_CASE(OpenRefusesADirectory),
     AIDB_CASE(AFileOpenedForReadingIsNotWritten),
+    AIDB_CASE(AFileOpenedForReadingFromTheDiskShowsItsBytes),
     AIDB_CASE(ReadReturnsNothingAtAndPastTheEnd),
     AIDB_CASE(WriteTakesTwoSpansInOrder),
     AIDB_CASE(AGapReadsAsZeros),

@@ -12,6 +12,7 @@ constexpr uint64_t kMiB = uint64_t{1} << 20;
 constexpr uint64_t kGiB = uint64_t{1} << 30;
 constexpr uint64_t kTiB = uint64_t{1} << 40;
 constexpr int64_t kHourMs = 3'600'000;
+constexpr int64_t kYearSeconds = 365 * 24 * 3600;
 
 // One option as a number, with what is allowed for it.
 struct OptionRow {
@@ -29,7 +30,7 @@ int64_t Number(uint64_t bytes) {
 
 // All tuning options. Upper bounds are not tuning advice: they keep sums from overflowing and
 // typing errors from being obeyed.
-std::array<OptionRow, 14> Rows(const Options& options) {
+std::array<OptionRow, 15> Rows(const Options& options) {
   const int64_t memory = Number(options.memory_bytes);
   return {{
       {"memory_bytes", memory, kMiB, 64 * kTiB},
@@ -49,6 +50,7 @@ std::array<OptionRow, 14> Rows(const Options& options) {
       {"batch_bytes_max", Number(options.batch_bytes_max), kKiB,
        std::min(memory / 4, static_cast<int64_t>(kGiB / 2))},
       {"write_wait_ms", options.write_wait_ms, 0, kHourMs},
+      {"scrub_period_s", options.scrub_period_s, 1, kYearSeconds, true},
   }};
 }
 

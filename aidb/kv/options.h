@@ -63,6 +63,10 @@ struct Options {
   // Longest a write waits for memory before kResourceExhausted. There is none while memtables
   // cannot be flushed, because the disk fails or level 0 has 16 runs above its trigger.
   int write_wait_ms = 10'000;
+  // Every table is read again from the disk and verified once in so many seconds, in the
+  // background, at 16 MiB/s at most; damage shows in Stats. More slowly while writes are slowed.
+  // 0 = never.
+  int scrub_period_s = 7 * 24 * 3600;
 
   // kInvalidArgument naming the option, its value and the allowed range.
   Status Validate() const;

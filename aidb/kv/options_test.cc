@@ -59,6 +59,8 @@ TEST(Options, ValidateGuardsEveryOptionAtBothEnds) {
       {"batch_bytes_max", [](Options& o) { o.batch_bytes_max = o.memory_bytes / 4 + 1; }},
       {"write_wait_ms", [](Options& o) { o.write_wait_ms = -1; }},
       {"write_wait_ms", [](Options& o) { o.write_wait_ms = 3'600'001; }},
+      {"scrub_period_s", [](Options& o) { o.scrub_period_s = -1; }},
+      {"scrub_period_s", [](Options& o) { o.scrub_period_s = 366 * 24 * 3600; }},
       {"mode", [](Options& o) { o.mode = static_cast<StoreMode>(4); }},
   };
   for (const Case& one : cases) {

@@ -18,6 +18,16 @@ struct LevelStats {
   uint64_t bytes_written = 0;  // Likewise.
 };
 
+// A file of the store that was found damaged. Whole blocks of it are still read.
+struct DamagedFile {
+  std::string file;  // Its name in the directory.
+  // Place, keys that cannot be read, and what to do about it, as far as known.
+  std::string what;
+  int64_t found_ms = 0;  // Wall clock, ms since 1970; 0: before the store was opened.
+
+  bool operator==(const DamagedFile&) const = default;
+};
+
 // A picture of a store at one moment. A backend leaves at zero what it does not have.
 struct StoreStats {
   std::string backend;
@@ -51,6 +61,10 @@ struct StoreStats {
   Sequence updates_from{};        // The smallest that a feed can begin behind now.
   uint64_t update_feeds = 0;      // Begun and not ended.
   uint64_t update_lag_bytes = 0;  // Log that the slowest of them has not read.
+
+  uint64_t scrub_rounds = 0;         // Times that every table was read again, since open.
+  uint64_t scrub_bytes = 0;          // Of the tables that were read and found whole, since open.
+  std::vector<DamagedFile> damaged;  // By scrub or compaction, or before the store was opened.
 
   std::string background_error;  // Why writes stopped; empty while healthy.
 };

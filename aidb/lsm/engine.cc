@@ -82,7 +82,8 @@ Engine::Engine(const io::Env& env, std::string directory, const kv::Options& opt
                                          kTablesMax)),
       unused_(std::make_shared<UnusedTables>()),
       shape_(ShapeFor(options, memory_)),
-      picker_(shape_) {}
+      picker_(shape_),
+      damage_(directory_) {}
 
 Engine::~Engine() {
   core_->closed.store(true, std::memory_order_release);

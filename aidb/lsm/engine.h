@@ -42,6 +42,7 @@
 #include "aidb/lsm/compaction.h"
 #include "aidb/lsm/compaction_picker.h"
 #include "aidb/lsm/controller.h"
+#include "aidb/lsm/damage_notes.h"
 #include "aidb/lsm/failing_tables.h"
 #include "aidb/lsm/file_names.h"
 #include "aidb/lsm/log_framing.h"
@@ -51,6 +52,7 @@
 #include "aidb/lsm/operands.h"
 #include "aidb/lsm/range_compaction.h"
 #include "aidb/lsm/read_state.h"
+#include "aidb/lsm/scrub.h"
 #include "aidb/lsm/snapshot_list.h"
 #include "aidb/lsm/sorted_file.h"
 #include "aidb/lsm/table_cache.h"
@@ -281,6 +283,7 @@ class Engine final : public kv::Store,
   enum class Orphans : bool { kTables, kAll };
   Status RemoveOrphans(Orphans which, OpenReport& report);
   void StartBackground();
+  void StartScrub();
   void StopBackground();
   journal::JournalOptions JournalOptionsFor() const;
 
@@ -325,6 +328,8 @@ class Engine final : public kv::Store,
   // For an edit: the time that no later life may go back behind; none while nothing expires.
   std::optional<int64_t> ClockToKeep() const;
   Status InstallEdit(const VersionEdit& edit, const Memtable* flushed) AIDB_EXCLUDES(manifest_mu_);
+  // So that no compaction picks the table; one that is gone needs no mark.
+  Status MarkDamaged(uint64_t number) AIDB_EXCLUDES(manifest_mu_, work_mu_);
   void KeepOrRemoveAdded(const VersionEdit& edit) AIDB_REQUIRES(manifest_mu_);
   // Runs of level 0 that wait for compaction. Those that a job merges do not, or a long job would
   // stop flushes; unless the last job failed, as this one may.
@@ -427,6 +432,8 @@ class Engine final : public kv::Store,
   };
   mutable Counters counters_;
 
+  DamageNotes damage_;
+  std::unique_ptr<Scrub> scrub_;  // From the end of Open on; null: there is none.
   std::vector<std::unique_ptr<io::Task>> tasks_;
 };
 

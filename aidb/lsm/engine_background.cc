@@ -260,6 +260,9 @@ CompactionOutcome Engine::Merge(const CompactionJob& job, const Version& version
                           stopping_);
   // A damaged input is marked, so that no later job picks it; reads of its other blocks go on.
   if (!outcome.status.ok() && outcome.edit.damaged.empty()) return outcome;
+  for (const uint64_t number : outcome.edit.damaged) {
+    damage_.Note(number, outcome.status, env_.clock.WallMillis());
+  }
   if (Status installed = InstallEdit(outcome.edit, nullptr); !installed.ok()) {
     outcome.status = std::move(installed);
   }
@@ -352,6 +355,27 @@ Status Engine::InstallEdit(const VersionEdit& change, const Memtable* flushed) {
   return {};
 }
 
+Status Engine::MarkDamaged(uint64_t number) {
+  if (failed_.load(std::memory_order_acquire)) return {};  // Nothing is written any more.
+  const auto unmarked = [&] {
+    const std::shared_ptr<const Version> version = CurrentState()->version;
+    for (int level = 0; level < kLevels; ++level) {
+      const TableFile* table = version->Find(level, number);
+      if (table != nullptr) return !table->damaged();
+    }
+    return false;
+  };
+  if (!unmarked()) return {};
+  VersionEdit edit;
+  edit.damaged.push_back(number);
+  Status status = InstallEdit(edit, nullptr);
+  if (!status.ok() && status.code() == StatusCode::kCorruption && !unmarked()) status = {};
+  MutexLock lock(work_mu_);
+  work_cv_.NotifyAll();  // Others may be free for a job.
+  progress_cv_.NotifyAll();
+  return status;
+}
+
 // No manifest that a crash can leave in force may name a table that is gone.
 void Engine::KeepOrRemoveAdded(const VersionEdit& edit) {
   std::vector<TableFacts> made;
@@ -371,7 +395,9 @@ void Engine::KeepOrRemoveAdded(const VersionEdit& edit) {
 // First those that only replaced states still hold.
 void Engine::RemoveUnused() {
   states_.ReleaseReplaced();
-  for (const uint64_t number : unused_->Take()) {
+  const std::vector<uint64_t> unused = unused_->Take();
+  if (scrub_ != nullptr && !unused.empty()) scrub_->TablesChanged();
+  for (const uint64_t number : unused) {
     core_->tables.Evict(number);
     const Status status = env_.files.Remove(io::JoinPath(directory_, TableName(number)));
     // It is an orphan now: the next open removes it.

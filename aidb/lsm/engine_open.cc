@@ -24,7 +24,7 @@ constexpr std::string_view kHonoured[] = {
     "memory_bytes",        "write_buffer_bytes", "cache_bytes",      "block_bytes",
     "filter_bits_per_key", "compression",        "level0_trigger",   "level_base_bytes",
     "level_multiplier",    "background_threads", "sync_interval_ms", "log_bytes",
-    "batch_bytes_max",     "write_wait_ms"};
+    "batch_bytes_max",     "write_wait_ms",      "scrub_period_s"};
 
 Status NoStore(std::string_view directory) {
   return InvalidArgument(std::string(directory) +
@@ -466,7 +466,19 @@ Status Engine::RemoveOrphans(Orphans which, OpenReport& report) {
   return {};
 }
 
+void Engine::StartScrub() {
+  if (options_.scrub_period_s == 0) return;
+  scrub_ = std::make_unique<Scrub>(
+      env_, directory_, std::chrono::seconds(options_.scrub_period_s), core_->blocks, damage_,
+      Scrub::Host{.version = [this] { return CurrentState()->version; },
+                  .busy = [this] { return controller_.Slows(); },
+                  .released = [this] { RemoveUnused(); },
+                  .mark_damaged = [this](uint64_t number) { return MarkDamaged(number); }});
+  tasks_.push_back(env_.executor.Start("lsm-scrub", [this] { scrub_->Main(); }));
+}
+
 void Engine::StartBackground() {
+  StartScrub();
   const int threads = options_.background_threads != 0
                           ? options_.background_threads
                           : std::clamp(env_.executor.Parallelism() - 1, 1, 4);
@@ -483,6 +495,7 @@ void Engine::StopBackground() {
     work_cv_.NotifyAll();
     progress_cv_.NotifyAll();
   }
+  if (scrub_ != nullptr) scrub_->Stop();
   tasks_.clear();  // Joins.
 }
 

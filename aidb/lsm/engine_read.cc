@@ -444,6 +444,12 @@ kv::StoreStats Engine::Stats() const {
     stats.update_feeds = log.tails;
     stats.update_lag_bytes = log.tail_lag_bytes;
   }
+  stats.damaged = damage_.In(*state->version);
+  if (scrub_ != nullptr) {
+    const Scrub::Progress scrubbed = scrub_->progress();
+    stats.scrub_rounds = scrubbed.rounds;
+    stats.scrub_bytes = scrubbed.bytes;
+  }
   MutexLock lock(work_mu_);
   const Status& trouble = flush_trouble_.ok() ? compaction_trouble_ : flush_trouble_;
   stats.background_error = std::string((failure_.ok() ? trouble : failure_).message());

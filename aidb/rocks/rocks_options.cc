@@ -14,8 +14,8 @@
 namespace aidb::rocks {
 namespace {
 
-// All but log_bytes (RocksDB's log rolls with the memtable) and write_wait_ms (its stalls have
-// no deadline).
+// All but log_bytes (RocksDB's log rolls with the memtable), write_wait_ms (its stalls have no
+// deadline) and scrub_period_s (it reads nothing again by itself).
 constexpr std::string_view kHonoured[] = {
     "memory_bytes",     "write_buffer_bytes", "cache_bytes",      "block_bytes",
     "compression",      "level0_trigger",     "level_base_bytes", "filter_bits_per_key",

@@ -36,10 +36,11 @@ class RocksStore final : public kv::Store,
                          public kv::Checkpointer {
  public:
   // Every option is mapped to RocksDB's own, or refused with kInvalidArgument when it differs
-  // from its default: log_bytes and write_wait_ms have no counterpart, write_buffer_bytes has a
-  // lower limit, and a codec may not be compiled in. `merge` has the user's operators, if there are
-  // any, and outlives the store: merges are put as what they make, while other writes wait.
-  // kUnavailable "already open" when another process, or this one, holds the directory.
+  // from its default: log_bytes, write_wait_ms and scrub_period_s have no counterpart,
+  // write_buffer_bytes has a lower limit, and a codec may not be compiled in. `merge` has the
+  // user's operators, if there are any, and outlives the store: merges are put as what they make,
+  // while other writes wait. kUnavailable "already open" when another process, or this one, holds
+  // the directory.
   static Result<std::unique_ptr<RocksStore>> Open(const io::Env& env, std::string_view path,
                                                   const kv::Options& options,
                                                   const kv::MergeFunction* merge = nullptr);

@@ -105,6 +105,7 @@ TEST(RocksOptions, WhatHasNoCounterpartIsRefusedByName) {
   const Case cases[] = {
       {"log_bytes", [](kv::Options& o) { o.log_bytes /= 2; }},
       {"write_wait_ms", [](kv::Options& o) { o.write_wait_ms = 1; }},
+      {"scrub_period_s", [](kv::Options& o) { o.scrub_period_s = 1; }},
       {"write_buffer_bytes", [](kv::Options& o) { o.write_buffer_bytes = (64 << 10) - 1; }},
   };
   for (const Case& one : cases) {

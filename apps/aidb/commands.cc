@@ -3,8 +3,10 @@
 #include "apps/aidb/commands.h"
 
 #include <algorithm>
+#include <chrono>
 #include <utility>
 
+#include <fmt/chrono.h>
 #include <fmt/format.h>
 
 #include "apps/aidb/text.h"
@@ -182,7 +184,16 @@ std::vector<Figure> FiguresOf(const StoreStats& stats) {
           {"updates_from", ToNumber(stats.updates_from)},
           {"update_feeds", stats.update_feeds},
           {"update_lag_bytes", stats.update_lag_bytes, "bytes"},
-          {"table_bytes", stats.table_bytes, "bytes"}};
+          {"table_bytes", stats.table_bytes, "bytes"},
+          {"scrub_rounds", stats.scrub_rounds},
+          {"scrub_bytes", stats.scrub_bytes, "bytes"}};
+}
+
+std::string WhenFound(const kv::DamagedFile& damaged) {
+  if (damaged.found_ms == 0) return "before";
+  const std::chrono::sys_time<std::chrono::milliseconds> at{
+      std::chrono::milliseconds(damaged.found_ms)};
+  return fmt::format("{:%FT%TZ}", std::chrono::floor<std::chrono::seconds>(at));
 }
 
 std::string StatsAsText(const StoreStats& stats) {
@@ -195,6 +206,10 @@ std::string StatsAsText(const StoreStats& stats) {
   }
   if (!stats.background_error.empty()) {
     text += fmt::format("{:<22} {}\n", "background_error", stats.background_error);
+  }
+  for (const kv::DamagedFile& damaged : stats.damaged) {
+    text += fmt::format("{:<22} {} (found {}): {}\n", "damaged", damaged.file, WhenFound(damaged),
+                        damaged.what);
   }
   const auto empty = [](const kv::LevelStats& level) {
     return level.tables == 0 && level.bytes_read == 0 && level.bytes_written == 0;
@@ -221,7 +236,15 @@ std::string StatsAsJson(const StoreStats& stats) {
   }
   json += ',';
   AppendJsonField(json, "background_error", stats.background_error);
-  json += ",\"levels\":[";
+  json += ",\"damaged\":[";
+  for (const kv::DamagedFile& damaged : stats.damaged) {
+    json += json.ends_with('[') ? "{" : ",{";
+    AppendJsonField(json, "file", damaged.file);
+    json += ',';
+    AppendJsonField(json, "what", damaged.what);
+    json += fmt::format(",\"found_ms\":{}}}", damaged.found_ms);
+  }
+  json += "],\"levels\":[";
   for (const kv::LevelStats& level : stats.levels) {
     if (!json.ends_with('[')) json += ',';
     json +=

@@ -250,6 +250,7 @@ class Ranges(CommandLine):
         self.assertEqual(stats['backend'], 'native')
         self.assertEqual(stats['sequence'], 5)
         self.assertEqual(stats['background_error'], '')
+        self.assertEqual(stats['damaged'], [])
         self.assertEqual(sum(level['tables'] for level in stats['levels']), 1)
 
 

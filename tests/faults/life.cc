@@ -21,6 +21,8 @@ constexpr uint64_t kFlushAt = 26;
 constexpr uint64_t kCompactAt = 36;
 constexpr uint64_t kCheckpointAt = 40;
 constexpr uint64_t kReopenAt = 44;
+constexpr uint64_t kScrubAt = 50;  // Until it has read all tables again.
+constexpr int kScrubSeconds = 1;
 constexpr uint64_t kSyncEach = 8;
 constexpr int kTries = 3;  // Of a write that says to wait.
 // Longer than background work waits before it tries again; in virtual time.
@@ -32,6 +34,7 @@ kv::Options LifeOptions() {
   options.batch_bytes_max = uint64_t{128} << 10;
   options.log_bytes = uint64_t{64} << 10;
   options.write_wait_ms = 1000;
+  options.scrub_period_s = kScrubSeconds;
   return options;
 }
 
@@ -59,6 +62,7 @@ class Life {
       if (n == kCompactAt) Note("compact", compactor_->Compact({}));
       if (n == kCheckpointAt) Checkpoint();
       if (n == kReopenAt && !Reopen()) return;
+      if (n == kScrubAt) Scrub();
     }
     Read();
     ReadSnapshot();
@@ -174,6 +178,18 @@ class Life {
     const Status status = checkpointer_->Checkpoint(kCopy);
     Note("checkpoint", status);
     checkpoint_made_ = status.ok();
+  }
+
+  // One call that failed is no damage for ever: what it was the next round tells.
+  void Scrub() {
+    env_.clock.SleepFor(std::chrono::milliseconds(1250 * kScrubSeconds));
+    if (files_.fault_count() != 0) {
+      files_.Heal();
+      env_.clock.SleepFor(std::chrono::seconds(2 * kScrubSeconds));
+    }
+    const kv::StoreStats stats = store_->Stats();
+    if (stats.scrub_rounds == 0) Wrong("in more than a period nothing was scrubbed");
+    if (!stats.damaged.empty()) Wrong("told as damaged: " + stats.damaged[0].what);
   }
 
   void TakeSnapshot() {

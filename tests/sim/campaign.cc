@@ -9,6 +9,7 @@
 #include "aidb/lsm/open.h"
 
 #include "tests/sim/mending.h"
+#include "tests/sim/scrubbing.h"
 
 namespace aidb::sim {
 namespace {
@@ -298,6 +299,7 @@ std::optional<std::string> Campaign::Recover(const Plan& plan, const Known& know
   kv::Options options = rng.OneIn(4) ? DrawOptions(rng) : plan.options;
   options.sync_interval_ms = plan.options.sync_interval_ms;
   options.write_wait_ms = 10'000;
+  if (origin.rotten) options.scrub_period_s = 1;
   Rng later(Blend(origin.seed, static_cast<uint64_t>(origin.depth) + 3'000));
   WallWatch wall(world.clock(), known.wall, DrawLater(later));
   Recovery now{world, wall, known, origin, floor, Rng(rng.Next())};
@@ -361,6 +363,7 @@ void Campaign::OpenAndAsk(Recovery& now, const Plan& plan, const kv::Options& op
   now.verdict = CheckStore(*opened->store, now.known.history, before.after_kill, clock, now.rng);
   if (now.verdict.refused && now.origin.may_refuse) {
     ++tally_.refused;
+    if (now.origin.rotten) now.complaint = CheckScrub(now.world.env(), options, *opened->store);
     return;
   }
   if (verbose_) {
@@ -376,7 +379,12 @@ void Campaign::OpenAndAsk(Recovery& now, const Plan& plan, const kv::Options& op
   now.world.files().set_on_operation({});
   now.complaint = CheckAcceptsWrites(*opened->store, now.verdict.last);
   now.probed = !now.complaint;
-  if (now.complaint || now.rng.OneIn(2)) return;
+  if (now.complaint) return;
+  if (now.origin.rotten) {
+    now.complaint = CheckScrub(now.world.env(), options, *opened->store);
+    return;
+  }
+  if (now.rng.OneIn(2)) return;
   if (Status status = opened->store->Close(); !status.ok()) {
     now.complaint = "close after the recovery failed: " + status.ToString();
   }

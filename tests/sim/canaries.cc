@@ -46,6 +46,7 @@ constexpr std::string_view kNames[] = {
     "repair-forgets-log",
     "ingest-not-synced",
     "ingest-placed-below",
+    "scrub-skips-a-table",
 };
 static_assert(std::size(kNames) == static_cast<size_t>(Canary::kCount));
 

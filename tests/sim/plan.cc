@@ -125,12 +125,14 @@ Plan Plan::Draw(uint64_t seed, const Limits& limits) {
   Rng merges(io::SimRandom::SeedFor(seed, "merges"));
   Rng conditions(io::SimRandom::SeedFor(seed, "conditions"));
   Rng ranges(io::SimRandom::SeedFor(seed, "ranges"));
+  Rng scrubs(io::SimRandom::SeedFor(seed, "scrubs"));
   Plan plan;
   plan.seed = seed;
   plan.kind = seed % 3 != 0   ? RunKind::kCrash
               : seed % 6 != 0 ? RunKind::kFaults
                               : RunKind::kFaultsAndCrash;
   plan.options = DrawOptions(options);
+  if (scrubs.OneIn(3)) plan.options.scrub_period_s = static_cast<int>(scrubs.Between(0, 2));
 
   plan.keys = static_cast<int>(shape.Between(4, 28));
   plan.writers = static_cast<int>(shape.Between(1, 4));
@@ -177,6 +179,9 @@ std::string Plan::Describe() const {
                      std::to_string(options.write_buffer_bytes) + ", sync interval " +
                      std::to_string(options.sync_interval_ms) + " ms, level 0 trigger " +
                      std::to_string(options.level0_trigger);
+  if (options.scrub_period_s < 60) {
+    text += ", scrub period " + std::to_string(options.scrub_period_s) + " s";
+  }
   if (world.files.region_support == io::RegionSupport::kRefused) text += ", private ring";
   if (ranges_one_in > 0) {
     text += ", 1 batch in " + std::to_string(ranges_one_in) + " deletes a range";

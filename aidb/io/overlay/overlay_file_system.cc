@@ -111,7 +111,7 @@ class OverlayFileSystem::OverlayFile final : public File {
     return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
   }
   Status CheckWritable(const char* what) const {
-    if (mode_ != OpenMode::kRead) return {};
+    if (MayWrite(mode_)) return {};
     return IoError(std::string(what) + " " + path_ + ": opened for reading only");
   }
 

@@ -11,6 +11,7 @@
 #include <utility>
 
 #include "aidb/io/posix/descriptor.h"
+#include "aidb/io/posix/direct_file.h"
 #include "aidb/io/posix/directory_lock.h"
 #include "aidb/io/posix/mapped_region.h"
 #include "aidb/io/posix/path.h"
@@ -55,6 +56,8 @@ int OpenFlags(OpenMode mode) {
   switch (mode) {
     case OpenMode::kRead:
       return kAlways | O_RDONLY;
+    case OpenMode::kReadFromDisk:
+      return kAlways | O_RDONLY | O_DIRECT;
     case OpenMode::kReadWrite:
       return kAlways | O_RDWR;
     case OpenMode::kCreateNew:
@@ -84,11 +87,17 @@ Result<std::unique_ptr<File>> PosixFileSystem::Open(std::string_view path, OpenM
   std::string name(path);
   Descriptor descriptor(
       RetryInterrupted([&] { return ::open(name.c_str(), OpenFlags(mode), 0600); }));
+  if (!descriptor.valid() && mode == OpenMode::kReadFromDisk) {
+    return Open(path, OpenMode::kRead);  // The file system may have no such reads.
+  }
   if (!descriptor.valid()) return SystemError(errno, operation, path);
   struct stat found{};
   if (::fstat(descriptor.number(), &found) != 0) return SystemError(errno, "stat", path);
   if (!S_ISREG(found.st_mode)) {
     return InvalidArgument("open " + name + ": is not a regular file");
+  }
+  if (mode == OpenMode::kReadFromDisk) {
+    return std::make_unique<posix::DirectFile>(std::move(descriptor), std::move(name));
   }
   return std::make_unique<posix::PosixFile>(std::move(descriptor), std::move(name));
 }

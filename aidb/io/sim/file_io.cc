@@ -67,7 +67,7 @@ Result<size_t> SimFileSystem::Write(Handle& handle, uint64_t offset,
                                     std::span<const std::byte> second) {
   const size_t size = first.size() + second.size();
   AIDB_ASSIGN_OR_RETURN(const Call call, Begin(FileCall::kWrite, handle.path, offset, size));
-  if (!handle.open || handle.mode == OpenMode::kRead) {
+  if (!handle.open || !MayWrite(handle.mode)) {
     if (!handle.open) Violation("write after close: " + handle.path);
     return End(call, Result<size_t>(InvalidArgument("write " + handle.path + ": not writable")));
   }
@@ -104,7 +104,7 @@ Result<size_t> SimFileSystem::WriteNow(const Call& call, Handle& handle, uint64_
 
 Status SimFileSystem::Truncate(Handle& handle, uint64_t size) {
   AIDB_ASSIGN_OR_RETURN(const Call call, Begin(FileCall::kTruncate, handle.path, size));
-  if (!handle.open || handle.mode == OpenMode::kRead || size > kFileBytesMax) {
+  if (!handle.open || !MayWrite(handle.mode) || size > kFileBytesMax) {
     return End(call, InvalidArgument("truncate " + handle.path + ": not writable or too large"));
   }
   const uint64_t now = disk_.Get(handle.inode).cache.size();
@@ -117,7 +117,7 @@ Status SimFileSystem::Truncate(Handle& handle, uint64_t size) {
 
 Status SimFileSystem::Allocate(Handle& handle, uint64_t size) {
   AIDB_ASSIGN_OR_RETURN(const Call call, Begin(FileCall::kAllocate, handle.path, size));
-  if (!handle.open || handle.mode == OpenMode::kRead || size > kFileBytesMax) {
+  if (!handle.open || !MayWrite(handle.mode) || size > kFileBytesMax) {
     return End(call, InvalidArgument("allocate " + handle.path + ": not writable or too large"));
   }
   const SimDisk::Inode& inode = disk_.Get(handle.inode);
