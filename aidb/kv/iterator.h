@@ -6,6 +6,7 @@
 
 #include "aidb/base/check.h"
 #include "aidb/base/status.h"
+#include "aidb/kv/keyspace.h"
 
 namespace aidb::kv {
 
@@ -47,6 +48,13 @@ class Iterator {
     SeekToStart();
   }
 
+  // For DB, before it gives the iterator away: shows the keys of `keyspace`, of which it walks over
+  // the stored ones.
+  void ShowKeysOf(KeyspaceId keyspace) {
+    keyspace_ = keyspace;
+    hidden_bytes_ = static_cast<uint8_t>(KeyspacePrefix(keyspace).view().size());
+  }
+
   bool Valid() const { return valid_; }
   // First key in this iterator's order.
   void SeekToStart() {
@@ -60,12 +68,20 @@ class Iterator {
   }
   // First key >= `key`, clamped to the bounds.
   void Seek(std::string_view key) {
-    cursor_->Seek(key);
+    if (IsStoredOtherwise(key)) {
+      cursor_->Seek(StoredKey(keyspace_, key).view());
+    } else {
+      cursor_->Seek(key);
+    }
     valid_ = cursor_->Valid();
   }
   // Last key <= `key`, clamped to the bounds.
   void SeekForPrev(std::string_view key) {
-    cursor_->SeekForPrev(key);
+    if (IsStoredOtherwise(key)) {
+      cursor_->SeekForPrev(StoredKey(keyspace_, key).view());
+    } else {
+      cursor_->SeekForPrev(key);
+    }
     valid_ = cursor_->Valid();
   }
   void Next() {
@@ -81,7 +97,10 @@ class Iterator {
   // Views live until the next move.
   std::string_view key() const {
     AIDB_CHECK(Valid());
-    return cursor_->key();
+    std::string_view key = cursor_->key();
+    // What begins with FF has the prefix in front, in every keyspace.
+    if (hidden_bytes_ != 0 && TakesPrefix(key)) key.remove_prefix(hidden_bytes_);
+    return key;
   }
   std::string_view value() const {
     AIDB_CHECK(Valid());
@@ -91,9 +110,14 @@ class Iterator {
 
  private:
   bool forward() const { return order_ == ScanOrder::kForward; }
+  bool IsStoredOtherwise(std::string_view key) const {
+    return hidden_bytes_ != 0 && (keyspace_ != kDefaultKeyspace || TakesPrefix(key));
+  }
 
   std::unique_ptr<Cursor> cursor_;
   ScanOrder order_;
+  uint8_t hidden_bytes_ = 0;  // Of a stored key with a prefix; 0: keys are shown as they are.
+  KeyspaceId keyspace_ = kDefaultKeyspace;
   bool valid_ = false;  // What the cursor said after its last move: only a move changes it.
 };
 

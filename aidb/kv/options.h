@@ -12,6 +12,8 @@
 
 namespace aidb::kv {
 
+class Keyspace;
+
 enum class Backend : unsigned char { kNative, kRocksDb, kMemory };
 enum class StoreMode : unsigned char {
   kCreateIfMissing,
@@ -86,14 +88,18 @@ struct Options {
   static Options ForReads();
 };
 
+// `keyspace` of these is read by the front door alone: null is the default one.
+
 struct WriteOptions {
   // Return only when the batch is on the disk. Otherwise it survives the process at once, and
   // the machine after at most 2 * sync_interval_ms.
   bool sync = false;
+  const Keyspace* keyspace = nullptr;  // Of single writes; a batch has it by operation.
 };
 
 struct ReadOptions {
   const Snapshot* snapshot = nullptr;  // Null = the newest state.
+  const Keyspace* keyspace = nullptr;
 };
 
 struct ScanOptions {
@@ -105,6 +111,7 @@ struct ScanOptions {
   const Snapshot* snapshot = nullptr;
   // Whether blocks read by this scan may enter the cache.
   bool fill_cache = true;
+  const Keyspace* keyspace = nullptr;
 };
 
 // The keys in [lower, upper).

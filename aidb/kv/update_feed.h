@@ -37,9 +37,11 @@ struct Update {
   Sequence first{};
   uint32_t count = 0;                // Operations, and so sequences.
   std::string_view operations = {};  // As WriteBatch encodes them.
+  // A DB shows keyspaces and their keys.
+  WriteBatch::KeyForm form = WriteBatch::KeyForm::kAsStored;
 
   Sequence last() const { return first + (count - 1); }
-  WriteBatch::Reader reader() const { return WriteBatch::Reader(operations); }
+  WriteBatch::Reader reader() const { return WriteBatch::Reader(operations, form); }
 };
 
 // What a backend supplies behind Updates.

@@ -11,8 +11,8 @@
 namespace aidb::kv {
 namespace {
 
-// The high bit of the kind announces a keyspace id, which this version does not know.
-constexpr uint8_t kKeyspaceBit = 0x80;
+// Reserved.
+constexpr uint8_t kHighBit = 0x80;
 
 std::string At(size_t offset) { return "batch operation at byte " + std::to_string(offset) + ": "; }
 
@@ -29,9 +29,9 @@ Status CheckKind(uint8_t kind, size_t offset) {
       break;
   }
   if (kind == 0) return Corruption(At(offset) + "kind 0 is never written");
-  if ((kind & kKeyspaceBit) != 0) {
+  if ((kind & kHighBit) != 0) {
     return InvalidArgument(At(offset) + "kind " + std::to_string(kind) +
-                           " names a keyspace: a newer version wrote it");
+                           " has the reserved bit: a newer version wrote it");
   }
   return InvalidArgument(At(offset) + "unknown kind " + std::to_string(kind) +
                          ": a newer version wrote it");
@@ -84,59 +84,122 @@ Result<std::optional<WriteBatch::Operation>> WriteBatch::Reader::Next() {
     operation.value = *value;
   }
   if (operation.kind == OpKind::kDeleteRange) AIDB_RETURN_IF_ERROR(CheckEnd(operation, offset_));
+  if (form_ == KeyForm::kOfKeyspaces) AIDB_RETURN_IF_ERROR(Show(operation));
   offset_ += reader.position();
   rest_ = reader.rest();
   return std::optional(operation);
 }
 
-void WriteBatch::Begin(OpKind kind, std::string_view key) {
+Status WriteBatch::Reader::Show(Operation& operation) const {
+  const std::optional<LocatedKey> located = Locate(operation.key);
+  if (!located) {
+    return InvalidArgument(At(offset_) + "a key of no keyspace: a newer version wrote it");
+  }
+  operation.keyspace = located->keyspace;
+  operation.key = located->key;
+  if (operation.kind != OpKind::kDeleteRange || operation.value.empty()) return {};
+  const std::optional<std::string_view> end = LocateEnd(located->keyspace, operation.value);
+  if (!end) {
+    return InvalidArgument(At(offset_) + "a range over keyspaces: a newer version wrote it");
+  }
+  operation.value = *end;
+  return {};
+}
+
+void WriteBatch::Begin(OpKind kind, std::string_view key, const Keyspace* keyspace) {
+  const Keyspace* const target = keyspace != nullptr ? keyspace : usual_;
+  if (target == nullptr) {
+    if (TakesPrefix(key)) plain_.push_back(operations_.size());
+    return BeginStored(kind, KeyspacePrefix(), key);
+  }
+  if (keyspace != nullptr) Note(*keyspace);
+  if (key.size() > kPrefixedKeyBytesMax && refused_.empty()) {
+    refused_ = CheckKeySize(target, key).message();
+  }
+  BeginStored(kind, target->state().prefix(), key);
+}
+
+void WriteBatch::BeginStored(OpKind kind, const KeyspacePrefix& prefix, std::string_view key) {
+  const uint64_t size = prefix.view().size() + key.size();
   operations_.push_back(static_cast<char>(kind));
-  AppendLengthPrefixed(operations_, key);
-  longest_key_bytes_ = std::max<uint64_t>(longest_key_bytes_, key.size());
+  AppendVarint(operations_, size);
+  operations_.append(prefix.view());
+  operations_.append(key);
+  longest_key_bytes_ = std::max(longest_key_bytes_, size);
   // Saturates: a count above kBatchOperationsMax is refused by Validate whatever it is.
   if (count_ != std::numeric_limits<uint32_t>::max()) ++count_;
 }
 
-void WriteBatch::Put(std::string_view key, std::string_view value) {
-  Begin(OpKind::kPut, key);
-  AppendLengthPrefixed(operations_, value);
+void WriteBatch::Note(const Keyspace& keyspace) {
+  if (!keyspaces_.empty() && keyspaces_.back() == keyspace) return;
+  // A few are named in turn; of more some may be there twice.
+  constexpr size_t kSearched = 16;
+  const size_t first = keyspaces_.size() - std::min(keyspaces_.size(), kSearched);
+  if (std::find(keyspaces_.begin() + static_cast<ptrdiff_t>(first), keyspaces_.end(), keyspace) ==
+      keyspaces_.end()) {
+    keyspaces_.push_back(keyspace);
+  }
 }
 
-void WriteBatch::Put(std::string_view key, std::string_view value, uint64_t expires_at_ms) {
-  Begin(OpKind::kPutExpiring, key);
+void WriteBatch::AppendValue(std::string_view value) { AppendLengthPrefixed(operations_, value); }
+
+void WriteBatch::Put(std::string_view key, std::string_view value, const Keyspace* keyspace) {
+  Begin(OpKind::kPut, key, keyspace);
+  AppendValue(value);
+}
+
+void WriteBatch::Put(std::string_view key, std::string_view value, uint64_t expires_at_ms,
+                     const Keyspace* keyspace) {
+  Begin(OpKind::kPutExpiring, key, keyspace);
   AppendLe(operations_, expires_at_ms);
-  AppendLengthPrefixed(operations_, value);
+  AppendValue(value);
   has_expiry_ = true;
 }
 
-void WriteBatch::Merge(std::string_view key, MergeOperator op, std::string_view operand) {
+void WriteBatch::Merge(std::string_view key, MergeOperator op, std::string_view operand,
+                       const Keyspace* keyspace) {
   AIDB_CHECK(IsBuiltIn(op) || IsUsers(op));
-  Begin(OpKind::kMerge, key);
+  Begin(OpKind::kMerge, key, keyspace);
   operations_.push_back(static_cast<char>(op));
-  AppendLengthPrefixed(operations_, operand);
+  AppendValue(operand);
   has_merge_ = true;
 }
 
-void WriteBatch::Delete(std::string_view key) { Begin(OpKind::kDelete, key); }
+void WriteBatch::Delete(std::string_view key, const Keyspace* keyspace) {
+  Begin(OpKind::kDelete, key, keyspace);
+}
 
-void WriteBatch::DeleteRange(std::string_view begin, std::optional<std::string_view> end) {
-  if (end && begin > *end) {
-    constexpr size_t kShown = 48;
-    if (backward_range_.empty()) {
-      backward_range_ = "a range delete that begins at \"" + EscapeForMessage(begin, kShown) +
-                        "\" ends before that, at \"" + EscapeForMessage(*end, kShown) + "\"";
-    }
+void WriteBatch::RefuseBackward(std::string_view begin, std::string_view end) {
+  constexpr size_t kShown = 48;
+  if (!refused_.empty()) return;
+  refused_ = "a range delete that begins at \"" + EscapeForMessage(begin, kShown) +
+             "\" ends before that, at \"" + EscapeForMessage(end, kShown) + "\"";
+}
+
+void WriteBatch::DeleteRange(std::string_view begin, std::optional<std::string_view> end,
+                             const Keyspace* keyspace) {
+  if (end && begin > *end) return RefuseBackward(begin, *end);
+  if (end && begin == *end) return;
+  const Keyspace* const target = keyspace != nullptr ? keyspace : usual_;
+  if (target == nullptr && !TakesPrefix(begin) && (!end || TakesPrefix(*end))) {
+    plain_.push_back(operations_.size());  // Begin does it for the others.
+  }
+  Begin(OpKind::kDeleteRange, begin, keyspace);
+  ++range_deletes_;
+  if (target == nullptr) {
+    AppendValue(end.value_or(""));
+    longest_key_bytes_ = std::max<uint64_t>(longest_key_bytes_, end.value_or("").size());
+    if (!end) has_open_range_ = true;
     return;
   }
-  if (end && begin == *end) return;
-  Begin(OpKind::kDeleteRange, begin);
-  AppendLengthPrefixed(operations_, end.value_or(""));
-  longest_key_bytes_ = std::max<uint64_t>(longest_key_bytes_, end.value_or("").size());
-  if (!end) has_open_range_ = true;
-  ++range_deletes_;
+  if (end && end->size() > kPrefixedKeyBytesMax && refused_.empty()) {
+    refused_ = CheckKeySize(target, *end).message();
+  }
+  AppendValue(StoredEnd(target, end));
 }
 
 void WriteBatch::Add(const Operation& operation) {
+  if (operation.keyspace != kDefaultKeyspace) return AddToKeyspace(operation);
   switch (operation.kind) {
     case OpKind::kPut:
       return Put(operation.key, operation.value);
@@ -151,7 +214,7 @@ void WriteBatch::Add(const Operation& operation) {
     case OpKind::kMerge:
       return Merge(operation.key, operation.merge_operator, operation.value);
     case OpKind::kNote:
-      Begin(OpKind::kNote, operation.key);
+      BeginStored(OpKind::kNote, KeyspacePrefix(), operation.key);
       AppendLengthPrefixed(operations_, operation.value);
       has_note_ = true;
       return;
@@ -160,15 +223,76 @@ void WriteBatch::Add(const Operation& operation) {
   }
 }
 
+void WriteBatch::AddToKeyspace(const Operation& operation) {
+  added_keyspaces_ = true;
+  if (operation.keyspace == kKeyspaceCatalogue) added_catalogue_ = true;
+  const KeyspacePrefix prefix(operation.keyspace);
+  BeginStored(operation.kind, prefix, operation.key);
+  switch (operation.kind) {
+    case OpKind::kDelete:
+      return;
+    case OpKind::kDeleteRange:
+      ++range_deletes_;
+      return AppendValue(operation.value.empty()
+                             ? prefix.End()
+                             : std::string(prefix.view()).append(operation.value));
+    case OpKind::kPutExpiring:
+      has_expiry_ = true;
+      AppendLe(operations_, operation.expires_at_ms);
+      break;
+    case OpKind::kMerge:
+      has_merge_ = true;
+      operations_.push_back(static_cast<char>(operation.merge_operator));
+      break;
+    default:
+      break;
+  }
+  AppendValue(operation.value);
+}
+
+Result<WriteBatch> WriteBatch::AsStored() && {
+  if (plain_.empty()) return std::move(*this);
+  const std::string plain = std::move(operations_);
+  const std::vector<size_t> offsets = std::move(plain_);
+  WriteBatch stored = std::move(*this);
+  stored.operations_.reserve(plain.size() + offsets.size() * 4);
+  stored.has_open_range_ = false;
+  size_t done = 0;
+  for (const size_t offset : offsets) {
+    stored.operations_.append(plain, done, offset - done);
+    const std::string_view rest = std::string_view(plain).substr(offset);
+    Reader reader(rest);
+    AIDB_ASSIGN_OR_RETURN(const std::optional<Operation> operation, reader.Next());
+    AIDB_CHECK(operation.has_value());
+    AIDB_RETURN_IF_ERROR(CheckKeySize(nullptr, operation->key));
+    done = offset + reader.offset();
+    const KeyspacePrefix prefix =
+        TakesPrefix(operation->key) ? KeyspacePrefix(kDefaultKeyspace) : KeyspacePrefix();
+    stored.BeginStored(operation->kind, prefix, operation->key);
+    --stored.count_;  // It was counted.
+    if (operation->kind != OpKind::kDeleteRange) {
+      const auto behind_key = static_cast<size_t>(operation->key.end() - rest.begin());
+      stored.operations_.append(rest, behind_key, reader.offset() - behind_key);
+      continue;
+    }
+    std::optional<std::string_view> end;
+    if (!operation->value.empty()) end = operation->value;
+    AIDB_RETURN_IF_ERROR(CheckKeySize(nullptr, end.value_or("")));
+    stored.AppendValue(StoredEnd(nullptr, end));
+  }
+  stored.operations_.append(plain, done);
+  return stored;
+}
+
 void WriteBatch::Clear() {
   std::string kept = std::move(operations_);  // Its memory.
   kept.clear();
-  *this = WriteBatch();
+  *this = WriteBatch(usual_);
   operations_ = std::move(kept);
 }
 
 Status WriteBatch::Validate(uint64_t batch_bytes_max) const {
-  if (!backward_range_.empty()) return InvalidArgument(backward_range_);
+  if (!refused_.empty()) return InvalidArgument(refused_);
   if (has_note_) {
     return InvalidArgument(
         "a note of an ingest, which a feed told, is no write: ingest the files that it names");

@@ -97,10 +97,27 @@ std::optional<std::vector<Decoded>> Decode(std::string_view bytes) {
   }
 }
 
+// As a DB shows them: of each operation that is shown the key is the end of the stored one.
+void CheckShown(std::string_view bytes, const std::vector<Decoded>& stored) {
+  WriteBatch::Reader reader(bytes, WriteBatch::KeyForm::kOfKeyspaces);
+  for (const Decoded& one : stored) {
+    const auto next = reader.Next();
+    if (!next.ok()) return AIDB_CHECK(next.status().code() == StatusCode::kInvalidArgument);
+    const WriteBatch::Operation& shown = **next;
+    AIDB_CHECK(one.key.ends_with(shown.key));
+    if (shown.keyspace == kDefaultKeyspace && !TakesPrefix(one.key)) {
+      AIDB_CHECK(shown.key == one.key);
+    } else {
+      AIDB_CHECK(StoredKey(shown.keyspace, shown.key).view() == one.key);
+    }
+  }
+}
+
 void Check(std::string_view bytes) {
   const auto decoded = Decode(bytes);
   AIDB_CHECK(decoded == Reference(bytes).All());
   if (!decoded) return;
+  CheckShown(bytes, *decoded);
   WriteBatch again;
   for (const Decoded& one : *decoded) {
     again.Add({.kind = OpKind{one.kind},
