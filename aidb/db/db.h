@@ -22,6 +22,7 @@
 #include "aidb/kv/checkpointer.h"
 #include "aidb/kv/conditional_writer.h"
 #include "aidb/kv/ingester.h"
+#include "aidb/kv/keyspace.h"
 #include "aidb/kv/merge.h"
 #include "aidb/kv/range_compactor.h"
 #include "aidb/kv/repair_report.h"
@@ -34,12 +35,14 @@ namespace aidb {
 namespace io {
 struct Env;
 }
+class KeyspaceCatalogue;
 
 using kv::Backend;
 using kv::Compression;
 using kv::IngestedFile;
 using kv::IngestNote;
 using kv::Iterator;
+using kv::Keyspace;
 using kv::MergeFunction;
 using kv::MergeOperator;
 using kv::Options;
@@ -62,11 +65,11 @@ using kv::WriteOptions;
 using lsm::SortedFileOptions;
 using lsm::SortedFileWriter;
 
-// An ordered map of bytes to bytes in a directory.
+// Ordered maps of bytes to bytes in a directory: the default one, and the keyspaces beside it.
 //
-// What each call means is the contract of kv::Store; this class adds opening, transactions and
-// destroying, and no other semantics. In short: a write is visible to every later read once it
-// returns, survives the process at once and a power cut as WriteOptions and
+// What each call means is the contract of kv::Store; this class adds opening, transactions,
+// keyspaces and destroying, and no other semantics. In short: a write is visible to every later
+// read once it returns, survives the process at once and a power cut as WriteOptions and
 // Options::sync_interval_ms say; a batch is seen and survives whole; absence is a value.
 //
 // Thread safety: any thread may call any method.
@@ -106,6 +109,24 @@ class DB {
   DB& operator=(const DB&) = delete;
   ~DB();
 
+  // The keyspace of that name, 1 to kv::kKeyspaceNameBytesMax bytes of any kind; `mode` says
+  // whether it may or must be there. What takes a `keyspace` then works on it, and on the default
+  // one where that is null; one batch, transaction or snapshot works on all. It costs nothing while
+  // nobody uses it. Keys take 2 to 6 bytes more in the store, and have at most
+  // kv::kPrefixedKeyBytesMax.
+  //
+  // kInvalidArgument for a name of another length, and for a keyspace that is missing or must not
+  // be there; kResourceExhausted when there are kv::kKeyspacesMax.
+  Result<Keyspace> OpenKeyspace(std::string_view name,
+                                StoreMode mode = StoreMode::kCreateIfMissing);
+  // The keyspace and its keys are gone, at once and together; one that was not there, too. It waits
+  // for the writes to it that have begun. The space comes back as the background merges tables, or
+  // with Compact. After kIoError it is gone or not once the DB is opened again, and serves nobody
+  // until then, or until it is dropped again.
+  Status DropKeyspace(std::string_view name);
+  // Those that there are, by name; the default one has none.
+  Result<std::vector<Keyspace>> Keyspaces() const;
+
   Status Put(std::string_view key, std::string_view value, const WriteOptions& options = {});
   // A value that is absent from `expires_at_ms` on: milliseconds since 1970 by the wall clock,
   // which never runs backwards here. A Put clears that; GetPinned tells it.
@@ -122,7 +143,7 @@ class DB {
   // where it begins nothing happens.
   Status DeleteRange(std::string_view begin, std::optional<std::string_view> end,
                      const WriteOptions& options = {});
-  // Returns the last sequence of the batch.
+  // Returns the last sequence of the batch, whose operations name their keyspaces.
   Result<Sequence> Write(WriteBatch batch, const WriteOptions& options = {});
 
   // The value, or nullopt when there is none.
@@ -146,28 +167,32 @@ class DB {
   // ok: everything written before the call is in tables, so that the next open need not replay it.
   Status Flush();
   // ok: what had been written to the keys of `range` is in one sorted run, without what is deleted
-  // or overwritten and no snapshot sees. The background does what is needed by itself; this is for
+  // or overwritten and no snapshot sees. No range at all and no keyspace: of all of them, and of
+  // those that were dropped. The background does what is needed by itself; this is for
   // the space of much that was deleted, or before a long time of reading. Takes long, needs the
   // space of one merge of a few tables, and ends with kUnavailable when Close comes.
-  Status Compact(const ScanRange& range = {});
+  Status Compact(const ScanRange& range = {}, const Keyspace* keyspace = nullptr);
   // Makes `directory`, which must not exist, a store of its own with what this one holds at one
   // moment of the call. Takes little space and time, for the two share files that never change;
   // so it must be on the same file system. kInvalidArgument from the memory backend, which keeps
   // nothing.
   Status Checkpoint(std::string_view directory);
   // Every batch with a sequence above `from` in order: those that the log still holds, then those
-  // that are written while it is read (docs/guides/updates.md). kResourceExhausted when the past
+  // that are written while it is read (docs/guides/updates.md). Operations name their keyspace by
+  // its number; making one and dropping one are operations, too. kResourceExhausted when the past
   // from there on is gone: take a checkpoint and begin anew. kInvalidArgument from the rocksdb
   // backend, whose log cannot be kept for a reader.
   Result<kv::Updates> UpdatesSince(Sequence from, const UpdateOptions& options = {});
   // Puts what sorted files hold, made by Export or a SortedFileWriter, into the store as one write,
   // on the disk when this returns; kv::Ingester says it to the letter. The native backend makes
   // them tables as they are: what fills a store fastest. They share no key with each other. The
-  // others write them as one batch, so batch_bytes_max limits what they hold.
+  // others write them as one batch, so batch_bytes_max limits what they hold. What they hold goes
+  // into the default keyspace; kInvalidArgument for a file with keys that begin with the byte FF.
   Result<Sequence> Ingest(std::span<const std::string> files);
   // Writes the keys and values of a range, as they are at one moment, or at options.snapshot, with
   // their instants of expiry, to the new sorted file `path`, for an Ingest into any store.
-  // kInvalidArgument when there is such a file, or nothing in the range.
+  // kInvalidArgument when there is such a file, nothing in the range, or a key that begins with the
+  // byte FF.
   Result<IngestedFile> Export(std::string_view path, const ScanOptions& options = {}) const;
   StoreStats Stats() const;
   // Waits for calls in progress, makes everything durable and marks the shutdown clean. A second
@@ -182,17 +207,22 @@ class DB {
   static Result<std::unique_ptr<DB>> OpenIn(std::unique_ptr<World> world, const io::Env& env,
                                             std::string_view path, const Options& options,
                                             const MergeFunction* merge);
+  // A batch of one operation, made for the keyspace of `options`.
+  Result<Sequence> WriteOne(WriteBatch batch, const WriteOptions& options);
 
   const std::unique_ptr<World> world_;  // Null when an Env was handed in. Outlives store_.
   // Of the world, copied; on the heap, for Env is not known here.
   const std::unique_ptr<const io::Env> env_;
   const uint64_t batch_bytes_max_;
   const kv::Merger merger_;
+  // The user's function behind one that knows stored keys; null without. Outlives store_.
+  const std::unique_ptr<const MergeFunction> stored_merge_;
   const std::unique_ptr<kv::Store> store_;
-  kv::ConditionalWriter& conditional_;                  // The same object.
-  kv::RangeCompactor& compactor_;                       // Likewise.
-  kv::Checkpointer* const checkpointer_;                // Likewise, or null.
-  kv::UpdateFeed* const updates_;                       // Likewise, or null.
+  kv::ConditionalWriter& conditional_;    // The same object.
+  kv::RangeCompactor& compactor_;         // Likewise.
+  kv::Checkpointer* const checkpointer_;  // Likewise, or null.
+  kv::UpdateFeed* const updates_;         // Likewise, or null.
+  const std::unique_ptr<KeyspaceCatalogue> catalogue_;
   const std::unique_ptr<kv::Ingester> batch_ingester_;  // Or null.
   kv::Ingester& ingester_;                              // It, or the same object as store_.
 };

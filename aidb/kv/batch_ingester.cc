@@ -5,9 +5,13 @@
 
 namespace aidb::kv {
 
-Result<Sequence> BatchIngester::Ingest(std::span<const std::string> files) {
+Result<Sequence> BatchIngester::Ingest(std::span<const std::string> files,
+                                       std::string_view below) {
   auto verified = source_->Verify(files);
   if (!verified.ok()) return Status(verified.status()).Annotate("ingest");
+  for (const IngestedFile& file : *verified) {
+    AIDB_RETURN_IF_ERROR(CheckIngestBelow(file.path, file.last_key, below));
+  }
   WriteBatch batch;
   for (const IngestedFile& file : *verified) {
     const Status read = source_->Read(file, [&](const WriteBatch::Operation& operation) {

@@ -78,4 +78,13 @@ Status CheckIngestCount(size_t files) {
                          std::to_string(kIngestFilesMax) + " are taken at once");
 }
 
+Status CheckIngestBelow(std::string_view path, std::string_view last_key, std::string_view below) {
+  constexpr size_t kShown = 48;
+  if (below.empty() || last_key < below) return {};
+  return InvalidArgument("ingest " + std::string(path) + ": its last key is \"" +
+                         EscapeForMessage(last_key, kShown) + "\"; keys from \"" +
+                         EscapeForMessage(below, kShown) +
+                         "\" on are kept otherwise here. Write them as a batch");
+}
+
 }  // namespace aidb::kv

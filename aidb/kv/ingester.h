@@ -76,7 +76,11 @@ class Ingester {
   // closed. After all of these and kResourceExhausted nothing has happened. After kIoError the
   // whole ingest is there or nothing of it, once the store is opened again. No error harms the
   // files.
-  virtual Result<Sequence> Ingest(std::span<const std::string> files) = 0;
+  //
+  // With `below`, kInvalidArgument too for a file with keys from there on: DB has a meaning of its
+  // own for these (keyspace.h).
+  virtual Result<Sequence> Ingest(std::span<const std::string> files,
+                                  std::string_view below = {}) = 0;
 };
 
 // Reads sorted files: for backends that have another format themselves.
@@ -96,5 +100,8 @@ class SortedFileSource {
 
 // For backends: kInvalidArgument for so many files.
 Status CheckIngestCount(size_t files);
+// For backends: kInvalidArgument for a file whose keys end with `last_key`, if that is not below
+// `below`; empty is no bound.
+Status CheckIngestBelow(std::string_view path, std::string_view last_key, std::string_view below);
 
 }  // namespace aidb::kv

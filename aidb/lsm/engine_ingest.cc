@@ -71,14 +71,17 @@ std::vector<TableFacts> FactsOf(const std::vector<SortedFile>& files) {
 
 }  // namespace
 
-Result<Sequence> Engine::Ingest(std::span<const std::string> paths) {
+Result<Sequence> Engine::Ingest(std::span<const std::string> paths, std::string_view below) {
   const CallPass pass(calls_);
   if (!pass) return Closed();
   AIDB_RETURN_IF_ERROR(CheckWritable());
   auto verified = VerifySortedFiles(env_.files, paths);
   if (!verified.ok()) return Status(std::move(verified).status()).Annotate("ingest");
   std::vector<SortedFile> files = *std::move(verified);
-  for (SortedFile& file : files) file.facts.number = 0;
+  for (SortedFile& file : files) {
+    AIDB_RETURN_IF_ERROR(kv::CheckIngestBelow(file.path, file.facts.last_key, below));
+    file.facts.number = 0;
+  }
   Status status = PlaceFiles(files);
   // Most of what is in the way goes before writers have to wait.
   if (status.ok()) {
