@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "aidb/base/bytes.h"
+#include "aidb/base/escape.h"
 
 namespace aidb::kv {
 namespace {

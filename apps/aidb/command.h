@@ -34,9 +34,12 @@ struct Context {
   Backend backend = Backend::kNative;
   OutputFormat format = OutputFormat::kText;
   bool sync = false;
+  std::optional<std::string> keyspace = std::nullopt;  // Absent: the default one.
 
   bool json() const { return format == OutputFormat::kJson; }
-  WriteOptions write_options() const { return {.sync = sync}; }
+  WriteOptions write_options(const Keyspace* where = nullptr) const {
+    return {.sync = sync, .keyspace = where};
+  }
 };
 
 // Opens for writing; created if missing where `mode` says so.
@@ -61,6 +64,7 @@ class Range {
   // kInvalidArgument for a bad escape.
   static Result<Range> Make(const RangeOptions& options);
   ScanOptions scan_options() const;
+  bool bounded() const { return options_.from || options_.to || !options_.prefix.empty(); }
 
  private:
   RangeOptions options_;

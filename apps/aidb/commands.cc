@@ -9,6 +9,7 @@
 #include <fmt/chrono.h>
 #include <fmt/format.h>
 
+#include "apps/aidb/keyspaces.h"
 #include "apps/aidb/text.h"
 
 namespace aidb::cli {
@@ -34,6 +35,11 @@ Result<ExitCode> Ended(DB& db, ExitCode code) {
   return code;
 }
 
+ScanOptions InKeyspace(ScanOptions options, const Keyspace* keyspace) {
+  options.keyspace = keyspace;
+  return options;
+}
+
 Status Say(const Context& context, std::string_view text, const std::string& json) {
   return context.out.Write(context.json() ? json + "\n" : std::string(text));
 }
@@ -50,12 +56,15 @@ Result<ExitCode> Put(const Context& context, const PutOptions& options) {
     AIDB_ASSIGN_OR_RETURN(value, ReadAll(input, Options().batch_bytes_max));
   }
   AIDB_ASSIGN_OR_RETURN(const auto db, OpenToWrite(context, StoreMode::kCreateIfMissing));
+  NamedKeyspaces keyspaces(*db, StoreMode::kCreateIfMissing);
+  AIDB_ASSIGN_OR_RETURN(const Keyspace* const keyspace, keyspaces.Find(context.keyspace));
+  const WriteOptions write = context.write_options(keyspace);
   if (options.ttl_s) {
     const auto now_ms = static_cast<uint64_t>(std::max<int64_t>(context.env.clock.WallMillis(), 0));
     const auto ttl_ms = static_cast<uint64_t>(*options.ttl_s * 1000);
-    AIDB_RETURN_IF_ERROR(db->PutUntil(key, value, now_ms + ttl_ms, context.write_options()));
+    AIDB_RETURN_IF_ERROR(db->PutUntil(key, value, now_ms + ttl_ms, write));
   } else {
-    AIDB_RETURN_IF_ERROR(db->Put(key, value, context.write_options()));
+    AIDB_RETURN_IF_ERROR(db->Put(key, value, write));
   }
   AIDB_RETURN_IF_ERROR(Say(context, "", R"({"ok":true})"));
   return Ended(*db, ExitCode::kOk);
@@ -65,7 +74,9 @@ Result<ExitCode> Merge(const Context& context, const MergeOptions& options) {
   AIDB_ASSIGN_OR_RETURN(const std::string key, Argument(options.key, options.escaped));
   AIDB_ASSIGN_OR_RETURN(const std::string operand, Argument(options.operand, options.escaped));
   AIDB_ASSIGN_OR_RETURN(const auto db, OpenToWrite(context, StoreMode::kCreateIfMissing));
-  AIDB_RETURN_IF_ERROR(db->Merge(key, options.op, operand, context.write_options()));
+  NamedKeyspaces keyspaces(*db, StoreMode::kCreateIfMissing);
+  AIDB_ASSIGN_OR_RETURN(const Keyspace* const keyspace, keyspaces.Find(context.keyspace));
+  AIDB_RETURN_IF_ERROR(db->Merge(key, options.op, operand, context.write_options(keyspace)));
   AIDB_RETURN_IF_ERROR(Say(context, "", R"({"ok":true})"));
   return Ended(*db, ExitCode::kOk);
 }
@@ -73,7 +84,10 @@ Result<ExitCode> Merge(const Context& context, const MergeOptions& options) {
 Result<ExitCode> Get(const Context& context, const KeyOptions& options) {
   AIDB_ASSIGN_OR_RETURN(const std::string key, Argument(options.key, options.escaped));
   AIDB_ASSIGN_OR_RETURN(const auto db, OpenToRead(context));
-  AIDB_ASSIGN_OR_RETURN(const std::optional<PinnedValue> value, db->GetPinned(key));
+  NamedKeyspaces keyspaces(*db, StoreMode::kMustExist);
+  AIDB_ASSIGN_OR_RETURN(const Keyspace* const keyspace, keyspaces.Find(context.keyspace));
+  AIDB_ASSIGN_OR_RETURN(const std::optional<PinnedValue> value,
+                        db->GetPinned(key, {.keyspace = keyspace}));
   if (context.json()) {
     std::string json = "{";
     AppendJsonField(json, "key", key);
@@ -98,7 +112,9 @@ Result<ExitCode> Get(const Context& context, const KeyOptions& options) {
 Result<ExitCode> Delete(const Context& context, const KeyOptions& options) {
   AIDB_ASSIGN_OR_RETURN(const std::string key, Argument(options.key, options.escaped));
   AIDB_ASSIGN_OR_RETURN(const auto db, OpenToWrite(context, StoreMode::kMustExist));
-  AIDB_RETURN_IF_ERROR(db->Delete(key, context.write_options()));
+  NamedKeyspaces keyspaces(*db, StoreMode::kMustExist);
+  AIDB_ASSIGN_OR_RETURN(const Keyspace* const keyspace, keyspaces.Find(context.keyspace));
+  AIDB_RETURN_IF_ERROR(db->Delete(key, context.write_options(keyspace)));
   AIDB_RETURN_IF_ERROR(Say(context, "", R"({"ok":true})"));
   return Ended(*db, ExitCode::kOk);
 }
@@ -111,7 +127,9 @@ Result<ExitCode> DeleteRange(const Context& context, const DeleteRangeOptions& o
   AIDB_ASSIGN_OR_RETURN(const Range made, Range::Make(bounds));
   const kv::ScanRange range = kv::RangeOf(made.scan_options());
   AIDB_ASSIGN_OR_RETURN(const auto db, OpenToWrite(context, StoreMode::kMustExist));
-  AIDB_RETURN_IF_ERROR(db->DeleteRange(range.lower, range.upper, context.write_options()));
+  NamedKeyspaces keyspaces(*db, StoreMode::kMustExist);
+  AIDB_ASSIGN_OR_RETURN(const Keyspace* const keyspace, keyspaces.Find(context.keyspace));
+  AIDB_RETURN_IF_ERROR(db->DeleteRange(range.lower, range.upper, context.write_options(keyspace)));
   AIDB_RETURN_IF_ERROR(Say(context, "", R"({"ok":true})"));
   return Ended(*db, ExitCode::kOk);
 }
@@ -119,7 +137,9 @@ Result<ExitCode> DeleteRange(const Context& context, const DeleteRangeOptions& o
 Result<ExitCode> Scan(const Context& context, const ScanCommandOptions& options) {
   AIDB_ASSIGN_OR_RETURN(const Range range, Range::Make(options.range));
   AIDB_ASSIGN_OR_RETURN(const auto db, OpenToRead(context));
-  Iterator it = db->Scan(range.scan_options());
+  NamedKeyspaces keyspaces(*db, StoreMode::kMustExist);
+  AIDB_ASSIGN_OR_RETURN(const Keyspace* const keyspace, keyspaces.Find(context.keyspace));
+  Iterator it = db->Scan(InKeyspace(range.scan_options(), keyspace));
   for (uint64_t shown = 0; it.Valid() && (!options.limit || shown < *options.limit); ++shown) {
     std::string line;
     if (context.json()) {
@@ -144,8 +164,10 @@ Result<ExitCode> Scan(const Context& context, const ScanCommandOptions& options)
 Result<ExitCode> CountKeys(const Context& context, const RangeOptions& options) {
   AIDB_ASSIGN_OR_RETURN(const Range range, Range::Make(options));
   AIDB_ASSIGN_OR_RETURN(const auto db, OpenToRead(context));
+  NamedKeyspaces keyspaces(*db, StoreMode::kMustExist);
+  AIDB_ASSIGN_OR_RETURN(const Keyspace* const keyspace, keyspaces.Find(context.keyspace));
   uint64_t count = 0;
-  Iterator it = db->Scan(range.scan_options());
+  Iterator it = db->Scan(InKeyspace(range.scan_options(), keyspace));
   for (; it.Valid(); it.Next()) ++count;
   AIDB_RETURN_IF_ERROR(it.status());
   AIDB_RETURN_IF_ERROR(
@@ -259,6 +281,7 @@ std::string StatsAsJson(const StoreStats& stats) {
 }  // namespace
 
 Result<ExitCode> Stats(const Context& context) {
+  AIDB_RETURN_IF_ERROR(RefuseKeyspace(context, "stats"));
   AIDB_ASSIGN_OR_RETURN(const auto db, OpenToRead(context));
   const StoreStats stats = db->Stats();
   AIDB_RETURN_IF_ERROR(Say(context, context.json() ? "" : StatsAsText(stats),
@@ -267,6 +290,7 @@ Result<ExitCode> Stats(const Context& context) {
 }
 
 Result<ExitCode> Checkpoint(const Context& context, const CheckpointOptions& options) {
+  AIDB_RETURN_IF_ERROR(RefuseKeyspace(context, "checkpoint"));
   AIDB_ASSIGN_OR_RETURN(const auto db, OpenToWrite(context, StoreMode::kMustExist));
   AIDB_RETURN_IF_ERROR(db->Checkpoint(options.directory));
   AIDB_RETURN_IF_ERROR(Say(context, "", R"({"ok":true})"));
@@ -276,8 +300,10 @@ Result<ExitCode> Checkpoint(const Context& context, const CheckpointOptions& opt
 Result<ExitCode> Compact(const Context& context, const RangeOptions& options) {
   AIDB_ASSIGN_OR_RETURN(const Range range, Range::Make(options));
   AIDB_ASSIGN_OR_RETURN(const auto db, OpenToWrite(context, StoreMode::kMustExist));
+  NamedKeyspaces keyspaces(*db, StoreMode::kMustExist);
+  AIDB_ASSIGN_OR_RETURN(const Keyspace* const keyspace, keyspaces.Find(context.keyspace));
   const uint64_t before = db->Stats().table_bytes;
-  AIDB_RETURN_IF_ERROR(db->Compact(kv::RangeOf(range.scan_options())));
+  AIDB_RETURN_IF_ERROR(db->Compact(kv::RangeOf(range.scan_options()), keyspace));
   const uint64_t after = db->Stats().table_bytes;
   AIDB_RETURN_IF_ERROR(Say(
       context, fmt::format("tables: {} bytes, before {}\n", WithCommas(after), WithCommas(before)),

@@ -1,8 +1,10 @@
 #include <utility>
+#include <vector>
 
 #include <fmt/format.h>
 
 #include "apps/aidb/commands.h"
+#include "apps/aidb/keyspaces.h"
 #include "apps/aidb/records.h"
 #include "apps/aidb/text.h"
 
@@ -10,10 +12,12 @@ namespace aidb::cli {
 namespace {
 
 std::string Line(ExportFormat format, std::string_view key, std::string_view value,
-                 std::optional<uint64_t> expires_at_ms) {
+                 std::optional<uint64_t> expires_at_ms, const Keyspace* keyspace) {
   if (format == ExportFormat::kTsv) {
     std::string line = Escape(key) + '\t' + Escape(value);
     if (expires_at_ms) line += fmt::format("\t{}={}", kExpiryField, *expires_at_ms);
+    if (keyspace != nullptr)
+      line += fmt::format("\t{}=", kKeyspaceField) + Escape(keyspace->name());
     return line + '\n';
   }
   std::string line = "{";
@@ -21,16 +25,72 @@ std::string Line(ExportFormat format, std::string_view key, std::string_view val
   line += ',';
   AppendJsonField(line, "value", value);
   if (expires_at_ms) line += fmt::format(",\"{}\":{}", kExpiryField, *expires_at_ms);
+  if (keyspace != nullptr) {
+    line += ',';
+    AppendJsonField(line, kKeyspaceField, keyspace->name());
+  }
   return line + "}\n";
 }
 
-// When the value of a key of `snapshot` expires. A walk does not tell; where nothing ever expired
-// the snapshot does, and nobody need look.
-Result<std::optional<uint64_t>> ExpiryOf(const DB& db, const Snapshot& snapshot,
-                                         std::string_view key) {
-  if (snapshot.now_ms() == 0) return std::optional<uint64_t>();
-  AIDB_ASSIGN_OR_RETURN(const auto value, db.GetPinned(key, {.snapshot = &snapshot}));
-  return value ? value->expires_at_ms() : std::nullopt;
+// Writes keyspaces, one behind the other, as they were at one moment.
+//
+// Thread safety: none.
+class Exporter {
+ public:
+  Exporter(const DB& db, Output& out, ExportFormat format, Progress& progress)
+      : db_(db), out_(out), format_(format), progress_(progress), snapshot_(db.Snapshot()) {}
+
+  // `named` says whether each record names its keyspace.
+  enum class Named : bool { kNo, kYes };
+  Status Write(const Range& range, const Keyspace* keyspace, Named named) {
+    ScanOptions scan = range.scan_options();
+    scan.snapshot = &snapshot_;
+    scan.keyspace = keyspace;
+    Iterator it = db_.Scan(scan);
+    for (; it.Valid(); it.Next()) {
+      AIDB_ASSIGN_OR_RETURN(const auto expires_at_ms, ExpiryOf(it.key(), keyspace));
+      const std::string line = Line(format_, it.key(), it.value(), expires_at_ms,
+                                    named == Named::kYes ? keyspace : nullptr);
+      AIDB_RETURN_IF_ERROR(out_.Write(line));
+      bytes_ += line.size();
+      progress_.Update(++records_, bytes_);
+    }
+    return it.status();
+  }
+
+  uint64_t records() const { return records_; }
+  uint64_t bytes() const { return bytes_; }
+
+ private:
+  // When the value of a key expires. A walk does not tell; where nothing ever expired the snapshot
+  // does, and nobody need look.
+  Result<std::optional<uint64_t>> ExpiryOf(std::string_view key, const Keyspace* keyspace) const {
+    if (snapshot_.now_ms() == 0) return std::optional<uint64_t>();
+    AIDB_ASSIGN_OR_RETURN(const auto value,
+                          db_.GetPinned(key, {.snapshot = &snapshot_, .keyspace = keyspace}));
+    return value ? value->expires_at_ms() : std::nullopt;
+  }
+
+  const DB& db_;
+  Output& out_;
+  const ExportFormat format_;
+  Progress& progress_;
+  const Snapshot snapshot_;
+  uint64_t records_ = 0;
+  uint64_t bytes_ = 0;
+};
+
+// The one of --keyspace, or all where neither that nor a range is given.
+Status ExportChosen(const Context& context, DB& db, const Range& range, Exporter& exporter) {
+  NamedKeyspaces keyspaces(db, StoreMode::kMustExist);
+  AIDB_ASSIGN_OR_RETURN(const Keyspace* const chosen, keyspaces.Find(context.keyspace));
+  AIDB_RETURN_IF_ERROR(exporter.Write(range, chosen, Exporter::Named::kNo));
+  if (chosen != nullptr || range.bounded()) return {};
+  AIDB_ASSIGN_OR_RETURN(const std::vector<Keyspace> all, db.Keyspaces());
+  for (const Keyspace& keyspace : all) {
+    AIDB_RETURN_IF_ERROR(exporter.Write(range, &keyspace, Exporter::Named::kYes));
+  }
+  return {};
 }
 
 ExportFormat FormatByName(std::string_view name) {
@@ -77,21 +137,12 @@ Result<ExitCode> Export(const Context& context, const ExportOptions& options) {
   }
   Output& out = file ? *file : context.out;
   Progress progress(context.env.clock, options.progress, "exporting", Progress::Unit::kRecords);
-  uint64_t records = 0;
-  uint64_t bytes = 0;
-  const Snapshot snapshot = db->Snapshot();
-  ScanOptions scan = range.scan_options();
-  scan.snapshot = &snapshot;
-  Iterator it = db->Scan(scan);
-  for (; it.Valid(); it.Next()) {
-    AIDB_ASSIGN_OR_RETURN(const auto expires_at_ms, ExpiryOf(*db, snapshot, it.key()));
-    const std::string line = Line(format, it.key(), it.value(), expires_at_ms);
-    AIDB_RETURN_IF_ERROR(out.Write(line));
-    bytes += line.size();
-    progress.Update(++records, bytes);
-  }
+  Exporter exporter(*db, out, format, progress);
+  const Status written = ExportChosen(context, *db, range, exporter);
+  const uint64_t records = exporter.records();
+  const uint64_t bytes = exporter.bytes();
   progress.Finish(records, bytes);
-  AIDB_RETURN_IF_ERROR(it.status());
+  AIDB_RETURN_IF_ERROR(written);
   AIDB_RETURN_IF_ERROR(out.Flush());
   AIDB_RETURN_IF_ERROR(db->Close());
   if (!file) return ExitCode::kOk;

@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 
 #include "apps/aidb/commands.h"
+#include "apps/aidb/keyspaces.h"
 #include "apps/aidb/text.h"
 
 namespace aidb::cli {
@@ -31,7 +32,11 @@ Result<RecordReader> OpenRecords(const ImportOptions& options) {
 class BatchWriter {
  public:
   BatchWriter(DB& db, const Context& context, const ImportOptions& options, Output* acknowledge)
-      : db_(db), context_(context), options_(options), acknowledge_(acknowledge) {}
+      : db_(db),
+        context_(context),
+        options_(options),
+        acknowledge_(acknowledge),
+        keyspaces_(db, StoreMode::kCreateIfMissing) {}
 
   Status Add(const Record& record) {
     // Of a single record that is too large the store itself will say so.
@@ -39,10 +44,12 @@ class BatchWriter {
     if (!batch_.empty() && batch_.size_bytes() + bytes > kBatchBytes) {
       AIDB_RETURN_IF_ERROR(Finish());
     }
+    AIDB_ASSIGN_OR_RETURN(const Keyspace* const keyspace,
+                          keyspaces_.Find(record.keyspace ? record.keyspace : context_.keyspace));
     if (record.expires_at_ms) {
-      batch_.Put(record.key, record.value, *record.expires_at_ms);
+      batch_.Put(record.key, record.value, *record.expires_at_ms, keyspace);
     } else {
-      batch_.Put(record.key, record.value);
+      batch_.Put(record.key, record.value, keyspace);
     }
     last_ = record.number;
     return batch_.count() >= options_.batch_records ? Finish() : Status();
@@ -71,12 +78,14 @@ class BatchWriter {
 
  private:
   static constexpr size_t kBatchBytes = size_t{4} << 20;
-  static constexpr size_t kOverheadBytesMax = 24;  // Of an operation: kind, instant, two lengths.
+  static constexpr size_t kOverheadBytesMax =
+      30;  // Of an operation: kind, prefix, instant, two lengths.
 
   DB& db_;
   const Context& context_;
   const ImportOptions& options_;
   Output* const acknowledge_;  // Null: nobody asked.
+  NamedKeyspaces keyspaces_;
   WriteBatch batch_;
   uint64_t last_ = 0;          // Number of the last record in batch_ or written.
   uint64_t acknowledged_ = 0;  // Of the last one written.
@@ -124,19 +133,28 @@ std::string ImportSummary(const Context& context, const BatchWriter& writer, Dur
 // Thread safety: none.
 class Comparer {
  public:
-  Comparer(const DB& db, const Clock& clock)
-      : db_(db), now_ms_(static_cast<uint64_t>(std::max<int64_t>(clock.WallMillis(), 0))) {}
+  Comparer(DB& db, const Context& context)
+      : db_(db),
+        usual_(context.keyspace),
+        keyspaces_(db, StoreMode::kMustExist),
+        now_ms_(static_cast<uint64_t>(std::max<int64_t>(context.env.clock.WallMillis(), 0))) {}
 
   Status Add(Record record) {
+    if (!record.keyspace) record.keyspace = usual_;
+    const bool other = !records_.empty() && records_.back().keyspace != record.keyspace;
+    if (other) AIDB_RETURN_IF_ERROR(Finish());
     records_.push_back(std::move(record));
     return records_.size() >= kTogether ? Finish() : Status();
   }
 
   Status Finish() {
+    if (records_.empty()) return {};
+    AIDB_ASSIGN_OR_RETURN(const Keyspace* const keyspace,
+                          keyspaces_.Find(records_.front().keyspace));
     std::vector<std::string_view> keys;
     keys.reserve(records_.size());
     for (const Record& record : records_) keys.emplace_back(record.key);
-    const auto values = db_.MultiGet(keys);
+    const auto values = db_.MultiGet(keys, {.keyspace = keyspace});
     for (size_t i = 0; i < records_.size(); ++i) {
       AIDB_RETURN_IF_ERROR(values[i].status());
       Compare(records_[i], *values[i]);
@@ -169,8 +187,10 @@ class Comparer {
   }
 
   const DB& db_;
+  const std::optional<std::string> usual_;  // Of records that name none.
+  NamedKeyspaces keyspaces_;
   const uint64_t now_ms_;
-  std::vector<Record> records_;
+  std::vector<Record> records_;  // Of one keyspace.
   uint64_t equal_ = 0;
   uint64_t missing_ = 0;
   uint64_t different_ = 0;
@@ -219,7 +239,7 @@ Result<ExitCode> Verify(const Context& context, const ImportOptions& options) {
   AIDB_ASSIGN_OR_RETURN(const auto db, OpenToRead(context));
   Progress progress(context.env.clock, options.progress, "verifying", Progress::Unit::kRecords);
   progress.set_total_bytes(reader.size_bytes());
-  Comparer comparer(*db, context.env.clock);
+  Comparer comparer(*db, context);
   AIDB_RETURN_IF_ERROR(CompareRecords(reader, options, comparer, progress));
   AIDB_RETURN_IF_ERROR(db->Close());
   const std::string text =

@@ -10,6 +10,7 @@
 #include "aidb/lsm/dump.h"
 
 #include "apps/aidb/commands.h"
+#include "apps/aidb/keyspaces.h"
 #include "apps/aidb/text.h"
 
 namespace aidb::cli {
@@ -60,6 +61,7 @@ std::string ReportAsJson(const lsm::CheckReport& report) {
 }  // namespace
 
 Result<ExitCode> Check(const Context& context, const CheckOptions& options) {
+  AIDB_RETURN_IF_ERROR(RefuseKeyspace(context, "check"));
   if (context.backend != Backend::kNative) {
     return InvalidArgument("check reads the files of the native backend only");
   }
@@ -110,6 +112,7 @@ std::string RepairAsJson(const RepairReport& report) {
 }  // namespace
 
 Result<ExitCode> Repair(const Context& context, const RepairOptions& options) {
+  AIDB_RETURN_IF_ERROR(RefuseKeyspace(context, "repair"));
   AIDB_ASSIGN_OR_RETURN(const RepairReport report,
                         DB::Repair(context.env, context.db_path, options.target));
   AIDB_RETURN_IF_ERROR(
@@ -118,6 +121,7 @@ Result<ExitCode> Repair(const Context& context, const RepairOptions& options) {
 }
 
 Result<ExitCode> Dump(const Context& context, const DumpOptions& options) {
+  AIDB_RETURN_IF_ERROR(RefuseKeyspace(context, "dump"));
   Status written;
   const std::string path = io::JoinPath(context.db_path, options.file);
   AIDB_RETURN_IF_ERROR(lsm::DumpFile(context.env.files, path, [&](std::string_view line) {

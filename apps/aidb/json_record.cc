@@ -14,6 +14,8 @@ namespace {
 using simdjson::dom::element;
 using simdjson::dom::element_type;
 
+constexpr std::string_view kBase64Ending = "_base64";
+
 Status Malformed(simdjson::error_code error) {
   return InvalidArgument(fmt::format("no JSON: {}", simdjson::error_message(error)));
 }
@@ -84,6 +86,7 @@ Result<Record> JsonRecord::ReadPair(std::string_view text) {
   AIDB_ASSIGN_OR_RETURN(const simdjson::dom::object object, impl_->Parse(text));
   std::optional<std::string> key;
   std::optional<std::string> value;
+  std::optional<std::string> keyspace;
   std::optional<uint64_t> expires_at_ms;
   for (const auto field : object) {
     if (field.key == kExpiryField) {
@@ -95,28 +98,35 @@ Result<Record> JsonRecord::ReadPair(std::string_view text) {
       expires_at_ms = instant;
       continue;
     }
-    const bool is_key = field.key == "key" || field.key == "key_base64";
-    if (!is_key && field.key != "value" && field.key != "value_base64") {
+    std::string_view name = field.key;
+    const bool encoded = name.ends_with(kBase64Ending);
+    if (encoded) name.remove_suffix(kBase64Ending.size());
+    std::optional<std::string>* const target = name == "key"            ? &key
+                                               : name == "value"        ? &value
+                                               : name == kKeyspaceField ? &keyspace
+                                                                        : nullptr;
+    if (target == nullptr) {
       return InvalidArgument(fmt::format(
-          "field '{}' is neither key, value, key_base64, value_base64 nor expires_at_ms; to make "
-          "keys of fields use --key-template",
+          "field '{}' is neither key, value, key_base64, value_base64, keyspace nor expires_at_ms; "
+          "to make keys of fields use --key-template",
           Escape(field.key)));
     }
-    std::optional<std::string>& target = is_key ? key : value;
-    if (target)
-      return InvalidArgument(fmt::format("two fields for the {}", is_key ? "key" : "value"));
-    if (field.key.ends_with("_base64")) {
-      AIDB_ASSIGN_OR_RETURN(const std::string_view encoded, StringOf(field.key, field.value));
-      AIDB_ASSIGN_OR_RETURN(target, DecodeBase64(encoded));
-    } else if (is_key) {
-      AIDB_ASSIGN_OR_RETURN(target, StringOf(field.key, field.value));
+    if (*target) return InvalidArgument(fmt::format("two fields for the {}", name));
+    if (encoded) {
+      AIDB_ASSIGN_OR_RETURN(const std::string_view base64, StringOf(field.key, field.value));
+      AIDB_ASSIGN_OR_RETURN(*target, DecodeBase64(base64));
+    } else if (target == &value) {
+      value = ValueBytes(field.value);
     } else {
-      target = ValueBytes(field.value);
+      AIDB_ASSIGN_OR_RETURN(*target, StringOf(field.key, field.value));
     }
   }
   if (!key) return InvalidArgument("field 'key' is missing");
   if (!value) return InvalidArgument("field 'value' is missing");
-  return Record{.key = *std::move(key), .value = *std::move(value), .expires_at_ms = expires_at_ms};
+  return Record{.key = *std::move(key),
+                .value = *std::move(value),
+                .expires_at_ms = expires_at_ms,
+                .keyspace = std::move(keyspace)};
 }
 
 Result<Record> JsonRecord::ReadByTemplate(std::string_view text, const KeyTemplate& key_template,

@@ -21,8 +21,8 @@ class JsonRecord {
   JsonRecord();
   ~JsonRecord();
 
-  // From the fields "key" or "key_base64", "value" or "value_base64", and "expires_at_ms" where it
-  // is; any other is refused.
+  // From the fields "key" or "key_base64", "value" or "value_base64", and, where they are,
+  // "expires_at_ms" and "keyspace" or "keyspace_base64"; any other is refused.
   Result<Record> ReadPair(std::string_view object);
   // The key from the template, the value as it stands.
   Result<Record> ReadByTemplate(std::string_view object, const KeyTemplate& key_template,

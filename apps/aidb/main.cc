@@ -15,6 +15,7 @@
 #include "aidb/io/posix/posix_env.h"
 
 #include "apps/aidb/commands.h"
+#include "apps/aidb/keyspaces.h"
 #include "apps/aidb/text.h"
 
 namespace aidb::cli {
@@ -41,6 +42,7 @@ constexpr const char* kFooter = R"(Examples:
   aidb export cities.ndjson --prefix city:FR: --db data
   aidb export cities.sst --db data         a sorted file, for another store
   aidb ingest cities.sst --db other        takes it in as it is
+  aidb put alice 30 --keyspace users --db data
   aidb stats --output json --db data
   aidb updates --since 1200 --db data      what was written behind that sequence
   aidb compact --db data                   give back the space of what was deleted
@@ -64,6 +66,7 @@ struct Parsed {
   Backend backend = Backend::kNative;
   OutputFormat output = OutputFormat::kText;
   bool sync = false;
+  std::optional<std::string> keyspace;
   Command command;
 };
 
@@ -91,6 +94,8 @@ void AddGlobals(CLI::App& app, Parsed& parsed) {
             Names<OutputFormat>{{"text", OutputFormat::kText}, {"json", OutputFormat::kJson}},
             "How answers and errors are printed (default: text)");
   app.add_flag("--sync", parsed.sync, "Writes return only when they are on the disk");
+  app.add_option("--keyspace", parsed.keyspace, "Keys of a keyspace (default: the default one)")
+      ->option_text("NAME");
 }
 
 void AddEscaped(CLI::App& app, bool& escaped) {
@@ -199,6 +204,17 @@ void AddCompact(CLI::App& app, Parsed& parsed) {
   AddRange(compact, *options);
   compact.callback([&parsed, options] {
     parsed.command = [options](const Context& context) { return Compact(context, *options); };
+  });
+}
+
+void AddKeyspaces(CLI::App& app, Parsed& parsed) {
+  CLI::App& keyspaces = *app.add_subcommand("keyspaces", "Print the names of the keyspaces");
+  keyspaces.callback([&parsed] { parsed.command = ListKeyspaces; });
+  CLI::App& drop = *app.add_subcommand("drop-keyspace", "Delete a keyspace and its keys, at once");
+  auto name = std::make_shared<std::string>();
+  drop.add_option("name", *name, "Its name; one that is not there is no error")->required();
+  drop.callback([&parsed, name] {
+    parsed.command = [name](const Context& context) { return DropKeyspace(context, *name); };
   });
 }
 
@@ -337,6 +353,7 @@ void AddCommands(CLI::App& app, Parsed& parsed) {
   CLI::App& stats = *app.add_subcommand("stats", "Print the figures of the store");
   stats.callback(
       [&parsed] { parsed.command = [](const Context& context) { return Stats(context); }; });
+  AddKeyspaces(app, parsed);
   AddCompact(app, parsed);
   AddCheckpoint(app, parsed);
   AddInspection(app, parsed);
@@ -363,7 +380,8 @@ ExitCode RunCommand(const Parsed& parsed) {
                         .db_path = parsed.db_path,
                         .backend = parsed.backend,
                         .format = parsed.output,
-                        .sync = parsed.sync};
+                        .sync = parsed.sync,
+                        .keyspace = parsed.keyspace};
   Result<ExitCode> result = parsed.command(context);
   Status failed = result.status();
   if (failed.ok()) failed = out->Flush();

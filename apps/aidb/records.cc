@@ -173,21 +173,34 @@ class TsvParser final : public RecordParser {
     AIDB_ASSIGN_OR_RETURN(record.key, Unescape(line.substr(0, tab)));
     AIDB_ASSIGN_OR_RETURN(record.value, Unescape(line.substr(tab + 1, second - tab - 1)));
     if (second != std::string::npos) {
-      AIDB_ASSIGN_OR_RETURN(record.expires_at_ms, ReadInstant(line.substr(second + 1)));
+      AIDB_RETURN_IF_ERROR(ReadColumns(line.substr(second + 1), record));
     }
     return std::optional(std::move(record));
   }
   Result<bool> Skip(ByteSource& source) override { return ReadFilledTsvLine(source); }
 
  private:
-  // What stands behind the second tab.
-  static Result<uint64_t> ReadInstant(std::string_view column) {
-    const size_t equals = column.find('=');
-    if (equals == std::string_view::npos || column.substr(0, equals) != kExpiryField) {
-      return InvalidArgument(
-          fmt::format("has a second tab without {}=; write \\t for the character", kExpiryField));
+  // What stands behind the second tab: columns that say what they are.
+  static Status ReadColumns(std::string_view columns, Record& record) {
+    while (true) {
+      const size_t tab = columns.find('\t');
+      const std::string_view column = columns.substr(0, tab);
+      const size_t equals = column.find('=');
+      const std::string_view name = column.substr(0, equals);
+      const bool named = equals != std::string_view::npos;
+      if (named && name == kExpiryField && !record.expires_at_ms) {
+        AIDB_ASSIGN_OR_RETURN(record.expires_at_ms, ParseInstant(column.substr(equals + 1)));
+      } else if (named && name == kKeyspaceField && !record.keyspace) {
+        AIDB_ASSIGN_OR_RETURN(record.keyspace, Unescape(column.substr(equals + 1)));
+      } else {
+        return InvalidArgument(
+            fmt::format("has a second tab without {}= or {}=, or one of them twice; write \\t for "
+                        "the character",
+                        kExpiryField, kKeyspaceField));
+      }
+      if (tab == std::string_view::npos) return {};
+      columns.remove_prefix(tab + 1);
     }
-    return ParseInstant(column.substr(equals + 1));
   }
 
   // A lone tab is a record: an empty key with an empty value.
@@ -220,6 +233,9 @@ class CsvParser final : public RecordParser {
       AIDB_ASSIGN_OR_RETURN(record.value, Field("value"));
       if (const auto instant = Field(kExpiryField); instant.ok() && !instant->empty()) {
         AIDB_ASSIGN_OR_RETURN(record.expires_at_ms, ParseInstant(*instant));
+      }
+      if (const auto keyspace = Field(kKeyspaceField); keyspace.ok() && !keyspace->empty()) {
+        record.keyspace = *keyspace;
       }
       return std::optional(std::move(record));
     }

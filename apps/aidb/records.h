@@ -6,13 +6,15 @@
 //   json    one JSON array of objects
 //   csv     RFC 4180 with a header line that names the fields
 //   tsv     key, tab, value; both with the escapes of text.h. Of a value that expires a tab and
-//           "expires_at_ms=" with the instant follow
+//           "expires_at_ms=" with the instant follow, of a key of a keyspace a tab and "keyspace="
+//           with the name
 //
 // Without a key template a record says its key and value itself: JSON has the fields "key" and
 // "value", or "key_base64" and "value_base64" for bytes that are no UTF-8; CSV has columns of the
 // first two names. A JSON value that is no string is stored as its JSON text. A field, or column,
 // "expires_at_ms" says when the value expires, in milliseconds since 1970; an empty CSV field,
-// never.
+// never. A field, or column, "keyspace" says which the key is of, or "keyspace_base64"; without, or
+// empty in CSV, it says nothing.
 //
 // With a template the key is made of the record's fields, and the value is the record: the bytes
 // of the JSON object as they stand in the input, or a JSON object of a CSV row.
@@ -33,6 +35,7 @@ namespace aidb::cli {
 enum class RecordFormat : unsigned char { kNdjson, kJson, kCsv, kTsv };
 
 inline constexpr std::string_view kExpiryField = "expires_at_ms";
+inline constexpr std::string_view kKeyspaceField = "keyspace";
 
 // A longer record is refused: it could not be written either.
 inline constexpr size_t kRecordBytesMax = size_t{64} << 20;
@@ -41,7 +44,8 @@ struct Record {
   std::string key;
   std::string value;
   std::optional<uint64_t> expires_at_ms = std::nullopt;  // Milliseconds since 1970.
-  uint64_t number = 0;                                   // In the input, from 1.
+  std::optional<std::string> keyspace = std::nullopt;
+  uint64_t number = 0;  // In the input, from 1.
 };
 
 // Bytes of an input, with the line that the next one stands in.

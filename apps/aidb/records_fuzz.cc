@@ -38,10 +38,14 @@ void CheckRoundTrip(const Record& record) {
   json += ',';
   AppendJsonField(json, "value", record.value);
   if (record.expires_at_ms) json += ",\"expires_at_ms\":" + std::to_string(*record.expires_at_ms);
+  if (record.keyspace) {
+    json += ',';
+    AppendJsonField(json, "keyspace", *record.keyspace);
+  }
   json += '}';
   const Result<Record> back = JsonRecord().ReadPair(json);
   AIDB_CHECK(back.ok() && back->key == record.key && back->value == record.value &&
-             back->expires_at_ms == record.expires_at_ms);
+             back->expires_at_ms == record.expires_at_ms && back->keyspace == record.keyspace);
 }
 
 void Check(std::string& bytes, RecordFormat format, bool with_template) {

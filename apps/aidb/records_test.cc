@@ -37,6 +37,7 @@ class Records {
       if ((*record)->expires_at_ms) {
         shown.back() += " until " + std::to_string(*(*record)->expires_at_ms);
       }
+      if ((*record)->keyspace) shown.back() += " in " + Escape(*(*record)->keyspace);
     }
   }
 
@@ -82,6 +83,25 @@ TEST(Records, SayWhenTheirValuesExpire) {
   }
   EXPECT_EQ(ErrorOf(Records(RecordFormat::kTsv).Read("a\t1\texpires_at_ms=7s")),
             "line 1, record 1: expires_at_ms is '7s', no number of milliseconds since 1970");
+}
+
+TEST(Records, SayWhichKeyspaceTheirKeyIsOf) {
+  EXPECT_EQ(Records(RecordFormat::kNdjson)
+                .Read(R"({"keyspace":"users","key":"a","value":"1"})"
+                      "\n"
+                      R"({"key":"b","value":"2","keyspace_base64":"/w=="})"),
+            (Shown{"1: a = 1 in users", "2: b = 2 in \\xFF"}));
+  EXPECT_EQ(
+      Records(RecordFormat::kTsv).Read("a\t1\tkeyspace=u\\ts\nb\t2\tkeyspace=x\texpires_at_ms=7\n"),
+      (Shown{"1: a = 1 in u\\ts", "2: b = 2 until 7 in x"}));
+  EXPECT_EQ(Records(RecordFormat::kCsv).Read("key,keyspace,value\na,users,1\nb,,2\n"),
+            (Shown{"1: a = 1 in users", "2: b = 2"}));
+  EXPECT_EQ(ErrorOf(Records(RecordFormat::kNdjson)
+                        .Read(R"({"keyspace":"u","keyspace_base64":"/w==","key":"","value":""})")),
+            "line 1, record 1: two fields for the keyspace");
+  EXPECT_NE(ErrorOf(Records(RecordFormat::kTsv).Read("a\t1\tkeyspace=u\tkeyspace=v"))
+                .find("or one of them twice"),
+            std::string::npos);
 }
 
 TEST(Ndjson, ReadsPairsAndNumbersThem) {
@@ -167,7 +187,8 @@ TEST(Tsv, ReadsWhatScanPrints) {
             "line 2, record 2: has no tab between key and value");
   EXPECT_EQ(
       ErrorOf(records.Read("a\tb\tc")),
-      "line 1, record 1: has a second tab without expires_at_ms=; write \\t for the character");
+      "line 1, record 1: has a second tab without expires_at_ms= or keyspace=, or one of them "
+      "twice; write \\t for the character");
   EXPECT_NE(ErrorOf(records.Read("a\t\\q")).find("is no escape"), std::string::npos);
   EXPECT_EQ(Records(RecordFormat::kTsv, "{n}").Read("a\tb"),
             Shown{"invalid argument: --key-template needs records with fields, which tsv has not"});

@@ -1,3 +1,5 @@
+#include <charconv>
+#include <map>
 #include <utility>
 
 #include <fmt/format.h>
@@ -8,7 +10,26 @@
 namespace aidb::cli {
 namespace {
 
-std::string NameOf(kv::OpKind kind) {
+// Numbers to names, as far as the catalogue and the updates tell.
+using KeyspaceNames = std::map<uint32_t, std::string>;
+
+bool IsOfCatalogue(const WriteBatch::Operation& operation) {
+  return operation.keyspace == kv::kKeyspaceCatalogue;
+}
+
+// "" for the default one; of one that is gone, "#" and its number.
+std::string KeyspaceOf(const WriteBatch::Operation& operation, const KeyspaceNames& names) {
+  if (operation.keyspace == kv::kDefaultKeyspace || IsOfCatalogue(operation)) return "";
+  const auto name = names.find(ToNumber(operation.keyspace));
+  return name != names.end() ? name->second : fmt::format("#{}", ToNumber(operation.keyspace));
+}
+
+std::string NameOf(const WriteBatch::Operation& operation) {
+  const kv::OpKind kind = operation.kind;
+  if (IsOfCatalogue(operation)) {
+    if (operation.key.empty()) return "keyspaces";
+    return kind == kv::OpKind::kDelete ? "drop-keyspace" : "create-keyspace";
+  }
   if (kind == kv::OpKind::kDelete) return "delete";
   if (kind == kv::OpKind::kPut || kind == kv::OpKind::kPutExpiring) return "put";
   if (kind == kv::OpKind::kDeleteRange) return "delete-range";
@@ -57,18 +78,21 @@ std::string IngestAsJson(Sequence sequence, const IngestNote& note) {
   return line + "]}\n";
 }
 
-std::string AsText(Sequence sequence, const WriteBatch::Operation& operation) {
+std::string AsText(Sequence sequence, const WriteBatch::Operation& operation,
+                   const std::string& keyspace) {
   std::string line =
-      fmt::format("{}\t{}\t{}", ToNumber(sequence), NameOf(operation.kind), Escape(operation.key));
+      fmt::format("{}\t{}\t{}", ToNumber(sequence), NameOf(operation), Escape(operation.key));
   if (operation.kind == kv::OpKind::kMerge) line += '\t' + NameOf(operation.merge_operator);
   if (HasValue(operation.kind)) line += '\t' + Escape(operation.value);
   if (kv::Expires(operation.kind)) line += fmt::format("\t{}", operation.expires_at_ms);
+  if (!keyspace.empty()) line += "\tkeyspace=" + Escape(keyspace);
   return line + '\n';
 }
 
-std::string AsJson(Sequence sequence, Sequence batch, const WriteBatch::Operation& operation) {
+std::string AsJson(Sequence sequence, Sequence batch, const WriteBatch::Operation& operation,
+                   const std::string& keyspace) {
   std::string line = fmt::format(R"({{"sequence":{},"batch":{},"operation":"{}",)",
-                                 ToNumber(sequence), ToNumber(batch), NameOf(operation.kind));
+                                 ToNumber(sequence), ToNumber(batch), NameOf(operation));
   AppendJsonField(line, "key", operation.key);
   if (HasValue(operation.kind)) {
     line += ',';
@@ -80,15 +104,32 @@ std::string AsJson(Sequence sequence, Sequence batch, const WriteBatch::Operatio
   if (kv::Expires(operation.kind)) {
     line += fmt::format(",\"expires_at_ms\":{}", operation.expires_at_ms);
   }
+  if (!keyspace.empty()) {
+    line += fmt::format(",\"keyspace_id\":{},", ToNumber(operation.keyspace));
+    AppendJsonField(line, "keyspace", keyspace);
+  }
   return line + "}\n";
 }
 
+// Takes over what the catalogue says: a name behind which its number stands.
+void Learn(const WriteBatch::Operation& operation, KeyspaceNames& names) {
+  if (!IsOfCatalogue(operation) || operation.key.empty() || operation.value.empty()) return;
+  uint32_t id = 0;
+  const auto [end, error] =
+      std::from_chars(operation.value.data(), operation.value.data() + operation.value.size(), id);
+  if (error == std::errc()) names.insert_or_assign(id, std::string(operation.key));
+}
+
 // Prints at most `left` operations and counts them off.
-Status Print(const Context& context, const Update& update, std::optional<uint64_t>& left) {
+Status Print(const Context& context, const Update& update, KeyspaceNames& names,
+             std::optional<uint64_t>& left) {
   WriteBatch::Reader reader = update.reader();
   for (uint64_t i = 0; !left || *left > 0; ++i) {
     AIDB_ASSIGN_OR_RETURN(const std::optional<WriteBatch::Operation> operation, reader.Next());
     if (!operation) break;
+    Learn(*operation, names);
+    const std::string keyspace = KeyspaceOf(*operation, names);
+    if (context.keyspace && keyspace != *context.keyspace) continue;
     const Sequence sequence = update.first + i;
     if (left) --*left;
     if (IngestNote::Is(*operation)) {
@@ -97,9 +138,9 @@ Status Print(const Context& context, const Update& update, std::optional<uint64_
                                                             : IngestAsText(sequence, note)));
       continue;
     }
-    AIDB_RETURN_IF_ERROR(context.out.Write(context.json()
-                                               ? AsJson(sequence, update.first, *operation)
-                                               : AsText(sequence, *operation)));
+    AIDB_RETURN_IF_ERROR(
+        context.out.Write(context.json() ? AsJson(sequence, update.first, *operation, keyspace)
+                                         : AsText(sequence, *operation, keyspace)));
   }
   return {};
 }
@@ -111,11 +152,16 @@ Result<ExitCode> PrintUpdates(const Context& context, const UpdatesOptions& opti
   AIDB_ASSIGN_OR_RETURN(const auto db, OpenToWrite(context, StoreMode::kMustExist));
   const Sequence since = options.since ? Sequence{*options.since} : db->Stats().updates_from;
   AIDB_ASSIGN_OR_RETURN(Updates updates, db->UpdatesSince(since));
+  KeyspaceNames names;
+  AIDB_ASSIGN_OR_RETURN(const auto keyspaces, db->Keyspaces());
+  for (const Keyspace& keyspace : keyspaces) {
+    names.emplace(ToNumber(keyspace.id()), std::string(keyspace.name()));
+  }
   std::optional<uint64_t> left = options.limit;
   while (!left || *left > 0) {
     AIDB_ASSIGN_OR_RETURN(const std::optional<Update> update, updates.Next());
     if (!update) break;
-    AIDB_RETURN_IF_ERROR(Print(context, *update, left));
+    AIDB_RETURN_IF_ERROR(Print(context, *update, names, left));
   }
   AIDB_RETURN_IF_ERROR(db->Close());
   return ExitCode::kOk;

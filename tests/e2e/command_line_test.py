@@ -91,6 +91,45 @@ class SingleKeys(CommandLine):
         self.assertEqual(self.ask('get', 'n'), b'y')
         self.complaint('merge', 'n', 'multiply', '2', code=INVALID)
 
+    def test_keyspaces(self):
+        self.ask('put', 'k', 'v')
+        self.ask('put', 'k', 'user', '--keyspace', 'users')
+        self.ask('merge', 'n', 'add', '2', '--keyspace', 'users')
+        self.assertEqual(self.ask('get', 'k', '--keyspace', 'users'), b'user')
+        self.assertEqual(self.ask('scan', '--keyspace', 'users'), b'k\tuser\nn\t2\n')
+        self.assertEqual(self.ask('scan'), b'k\tv\n')
+        self.assertEqual(self.ask('count', '--keyspace', 'users'), b'2\n')
+        self.ask('delete', 'k', '--keyspace', 'users')
+        self.ask('delete-range', '--all', '--keyspace', 'users', '--from', 'o')
+        self.ask('compact', '--keyspace', 'users')
+        self.assertEqual(self.ask('keyspaces', '--output', 'json'),
+                         b'{"keyspace":"users","id":1}\n')
+        self.assertIn('there is no keyspace', self.complaint('get', 'k', '--keyspace', 'none',
+                                                             code=INVALID))
+        self.assertIn('leave --keyspace out', self.complaint('stats', '--keyspace', 'users',
+                                                             code=INVALID))
+        self.ask('drop-keyspace', 'users', '--sync')
+        self.ask('drop-keyspace', 'users')
+        self.assertEqual(self.ask('keyspaces'), b'')
+        self.assertEqual(self.ask('scan'), b'k\tv\n')
+
+    def test_updates_of_keyspaces(self):
+        lines = '{"key":"a","value":"1","keyspace":"users"}\n{"key":"b","value":"2"}\n'
+        self.ask('import', stdin=lines.encode())
+        self.ask('put', 'c', '3', '--keyspace', 'users')
+        self.assertEqual(self.ask('updates', '--since', '4'), b'5\tput\tc\t3\tkeyspace=users\n')
+        self.ask('drop-keyspace', 'users')
+        self.assertEqual(self.ask('updates', '--since', '4').splitlines()[1:],
+                         [b'6\tdrop-keyspace\tusers', b'7\tdelete-range\t\t\tkeyspace=#1',
+                          b'8\tkeyspaces\t\tkeyspaces/1 2 0'])
+        self.ask('put', 'd', '4', '--keyspace', 'next')
+        told = [json.loads(line) for line in
+                self.ask('updates', '--since', '8', '--output', 'json').splitlines()]
+        self.assertEqual([one['operation'] for one in told], ['keyspaces', 'create-keyspace', 'put'])
+        self.assertEqual((told[2]['keyspace'], told[2]['keyspace_id']), ('next', 2))
+        self.assertEqual(self.ask('updates', '--since', '4', '--keyspace', 'next'),
+                         b'11\tput\td\t4\tkeyspace=next\n')
+
     def test_values_are_bytes(self):
         value = bytes(range(256)) * 300
         self.ask('put', 'all', stdin=value)
@@ -305,6 +344,32 @@ class ImportAndExport(CommandLine):
         third = self.directory / 'third'
         self.ask('import', '--format', 'csv', stdin=csv.encode(), db=third)
         self.assertEqual(self.ask('export', db=third).splitlines(), exported)
+
+    def test_keyspaces_survive_export_and_import(self):
+        self.ask('put', 'k', 'default')
+        self.ask('put', 'k', 'user', '--keyspace', 'users')
+        self.ask('put', 'n', '1', '--keyspace', 'users')
+        self.ask('put', 'k', 'order', '--keyspace', 'or ders')
+        self.ask('put', '\\xFF', 'last', '--escaped')
+        self.assertEqual(self.ask('keyspaces'), b'or ders\nusers\n')
+        self.assertEqual(self.ask('export', '--keyspace', 'users', '--format', 'tsv'),
+                         b'k\tuser\nn\t1\n')
+        exported = self.ask('export')
+        self.assertEqual(json.loads(exported.splitlines()[-1]),
+                         {'key': 'n', 'value': '1', 'keyspace': 'users'})
+        self.assertEqual(len(self.ask('export', '--prefix', 'k').splitlines()), 1)
+        for name in ('out.ndjson', 'out.tsv'):
+            path, other = self.directory / name, self.directory / (name + '.db')
+            self.ask('export', path)
+            self.ask('import', path, db=other)
+            self.assertEqual(self.ask('export', db=other), exported)
+            self.ask('import', path, '--verify', db=other)
+        one = self.ask('export', '--keyspace', 'users')
+        third = self.directory / 'third'
+        self.ask('import', '--keyspace', 'people', stdin=one, db=third)
+        self.assertEqual(self.ask('scan', '--keyspace', 'people', db=third), b'k\tuser\nn\t1\n')
+        self.assertEqual(self.ask('count', db=third), b'0\n')
+        self.ask('import', '--verify', '--keyspace', 'people', stdin=one, db=third)
 
     def test_export_takes_a_range(self):
         self.import_sample()
