@@ -236,7 +236,7 @@ Status KeyspaceCatalogue::Drop(std::string_view name) {
     return DropState(*state);
   }
   AIDB_ASSIGN_OR_RETURN(const std::optional<KeyspaceId> id, Find(name));
-  if (!id) return {};
+  if (!id) return doubtful_.contains(name) ? ForgetDoubtful(name) : Status();
   const kv::Keyspace keyspace = HandleOf(name, *id);
   KeyspaceState& state = keyspace.state();
   state.set_life(Life::kDropping);
@@ -253,6 +253,14 @@ Status KeyspaceCatalogue::Drop(std::string_view name) {
   return dropped;
 }
 
+Status KeyspaceCatalogue::ForgetDoubtful(std::string_view name) {
+  kv::WriteBatch batch;
+  batch.Delete(StoredKey(kv::kKeyspaceCatalogue, name).view());
+  AIDB_RETURN_IF_ERROR(store_.Write(std::move(batch), {}).status());
+  doubtful_.erase(std::string(name));
+  return {};
+}
+
 Status KeyspaceCatalogue::DropState(KeyspaceState& state) {
   const Head head{.next_id = head_.next_id, .count = head_.count - std::min(head_.count, 1u)};
   kv::WriteBatch batch;
@@ -264,6 +272,7 @@ Status KeyspaceCatalogue::DropState(KeyspaceState& state) {
   state.set_life(Life::kDropped);
   states_.erase(std::string(state.name()));
   undecided_.erase(std::string(state.name()));
+  doubtful_.erase(std::string(state.name()));
   return {};
 }
 

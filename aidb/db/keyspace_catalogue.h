@@ -72,6 +72,8 @@ class KeyspaceCatalogue {
   Result<std::optional<Head>> CountEntries() const;
   Result<std::optional<kv::KeyspaceId>> Find(std::string_view name) const;
   Result<kv::Keyspace> Create(std::string_view name) AIDB_REQUIRES(mu_);
+  // Takes back a creation that failed, and may have happened.
+  Status ForgetDoubtful(std::string_view name) AIDB_REQUIRES(mu_);
   Status DropState(kv::KeyspaceState& state) AIDB_REQUIRES(mu_);
   // The handle of one that is there.
   kv::Keyspace HandleOf(std::string_view name, kv::KeyspaceId id) AIDB_REQUIRES(mu_);
