@@ -167,7 +167,7 @@ void RaiseLogVersion(std::string& bytes) {
 
 void RaiseTableVersion(std::string& bytes) {
   char* footer = bytes.data() + bytes.size() - 48;
-  footer[32] = 3;  // Formats 1 and 2 are known.
+  footer[32] = 4;  // Formats 1 to 3 are known.
   std::string covered(footer, 36);
   AppendLe<uint64_t>(covered, bytes.size());
   StoreLe<uint32_t>(footer + 36, Crc32c(covered));
