@@ -124,8 +124,8 @@ void AnUpdateIsAWholeBatch(Subject& subject) {
 
 void AMergeIsToldAsItselfOrAsWhatItMade(Subject& subject) {
   Trial trial(subject);
-  trial.Put("put before", "40");
   Follower follower(trial);
+  trial.Put("put before", "40");
   for (const char* operand : {"5", "-7"}) {
     for (const char* key : {"n", "put before"}) {
       trial.Merge(key, MergeOperator::kAddI64, operand);

@@ -73,10 +73,10 @@ TEST(TableRangeDeletes, ATableKnowsWhichHidesAllThatItCovers) {
     const auto table = *OpenTable(built, cache);
     return !table->range_deletes()->deletes().FragmentFor(key)->newest->hides_not_all.load();
   };
-  const BuiltTable oldest = Build({Put("a", 3), Put("n", 2)}, {{"a", "m", 7}, {"m", "z", 5}});
-  EXPECT_TRUE(hides_all(oldest, "b"));
-  EXPECT_FALSE(hides_all(oldest, "n"));
-  EXPECT_FALSE(hides_all(Build({Put("a", 9)}, {{"a", "m", 7}}), "b"));
+  const BuiltTable alone = Build({}, {{"a", "m", 7}, {"m", "z", 5}});
+  EXPECT_TRUE(hides_all(alone, "b"));
+  EXPECT_FALSE(hides_all(alone, "n"));
+  EXPECT_FALSE(hides_all(Build({Put("a", 3)}, {{"a", "m", 7}}), "b"));
 }
 
 TEST(TableRangeDeletes, AreChargedToTheCacheWhileTheirTableIsOpen) {

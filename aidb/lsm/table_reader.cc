@@ -185,7 +185,10 @@ Status TableReader::ReadRangeDeletes() {
   if (!block.ok()) {
     return Status(block.status().code(), std::string(block.status().message()) + lost);
   }
-  auto list = RangeDeleteList::Decode(block->entries(), facts_.highest);
+  // What was ingested may have entries of the newest range delete's own sequence, which it does not
+  // hide; and tables merged from it as well. So only what has no entries is known to hide all.
+  auto list = RangeDeleteList::Decode(block->entries(),
+                                      facts_.entries == 0 ? facts_.highest : kv::kSequenceMax);
   if (!list.ok()) return Damaged(handle.offset, list.status());
   if ((*list)->versions() != facts_.range_deletes) {
     return Damaged(handle.offset,
