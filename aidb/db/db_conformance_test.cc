@@ -45,7 +45,8 @@ class DbAsStore final : public kv::Store,
   Result<Updates> UpdatesSince(Sequence from, const UpdateOptions& options) override {
     return db_->UpdatesSince(from, options);
   }
-  Result<Sequence> Ingest(std::span<const std::string> files) override {
+  Result<Sequence> Ingest(std::span<const std::string> files,
+                          std::string_view /*below*/ = {}) override {
     return db_->Ingest(files);
   }
   StoreStats Stats() const override { return db_->Stats(); }

@@ -167,6 +167,33 @@ TEST_P(Keyspaces, KeepTheDefaultKeysThatBeginWithFF) {
   EXPECT_EQ(Show(db->Scan({.keyspace = &users})), "=4 ok");
 }
 
+// What a sorted file holds comes in as it is: no key in it may be taken for one of a keyspace.
+TEST_P(Keyspaces, TakeNothingOfSortedFilesAndGiveThemselvesToThem) {
+  ASSERT_OK_AND_ASSIGN(const auto db, Open());
+  ASSERT_OK_AND_ASSIGN(const Keyspace users, db->OpenKeyspace("users"));
+  ASSERT_OK(db->Put("k", "default"));
+  ASSERT_OK(db->Put("k", "user", {.keyspace = &users}));
+  const std::string of_users = path() + ".users.sst";
+  ASSERT_OK(db->Export(of_users, {.keyspace = &users}));
+  ASSERT_OK(db->Ingest(std::vector<std::string>{of_users}));
+  EXPECT_EQ(*db->Get("k"), "user");
+  EXPECT_EQ(*db->Get("k", {.keyspace = &users}), "user");
+
+  io::PosixEnv posix;
+  ASSERT_OK_AND_ASSIGN(const auto writer,
+                       SortedFileWriter::Create(posix.env(), path() + ".ff.sst"));
+  ASSERT_OK(writer->Put("\xFF\x01k", "forged"));
+  ASSERT_OK(writer->Finish());
+  const Status refused = db->Ingest(std::vector<std::string>{path() + ".ff.sst"}).status();
+  EXPECT_EQ(refused.code(), StatusCode::kInvalidArgument) << refused.ToString();
+  EXPECT_NE(refused.message().find("ff.sst"), std::string::npos) << refused.ToString();
+  EXPECT_EQ(*db->Get("k", {.keyspace = &users}), "user");
+
+  ASSERT_OK(db->Put("\xFF", "default"));
+  EXPECT_EQ(db->Export(path() + ".all.sst").status().code(), StatusCode::kInvalidArgument);
+  ASSERT_OK(db->Export(path() + ".most.sst", {.upper = "\xFF"}));
+}
+
 TEST_P(Keyspaces, AreOpenedAsTheModeSays) {
   ASSERT_OK_AND_ASSIGN(const auto db, Open());
   EXPECT_FAILS(db->OpenKeyspace("users", StoreMode::kMustExist), StatusCode::kInvalidArgument,
