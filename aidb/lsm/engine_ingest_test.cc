@@ -366,6 +366,21 @@ TEST_F(IngestTest, ACheckpointHoldsIt) {
   }
 }
 
+TEST_F(IngestTest, AValueThatExpiredAtTheBeginningOfTimeExpires) {
+  ASSERT_OK(Open());
+  const std::string path = directory_.Join("a.sst");
+  ASSERT_OK_AND_ASSIGN(const auto writer, SortedFileWriter::Create(world_.env(), path));
+  ASSERT_OK(writer->PutUntil("k", "40", 0));
+  ASSERT_OK(writer->Finish());
+  ASSERT_OK(Ingest({path}));
+  kv::WriteBatch batch;
+  batch.Merge("k", kv::MergeOperator::kAddI64, "5");
+  ASSERT_OK(engine_->Write(std::move(batch), {}));
+  EXPECT_EQ(Get("k"), "5");
+  ASSERT_OK(engine_->Compact({}));
+  EXPECT_EQ(Get("k"), "5");
+}
+
 TEST_F(IngestTest, RepairKeepsItsPlaceByTheManifest) {
   ASSERT_OK(Open());
   ASSERT_OK(Put(Key(3), "old"));

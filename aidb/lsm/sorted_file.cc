@@ -51,8 +51,9 @@ Result<Opened> Open(io::FileSystem& files, const std::string& path) {
                            "export the store");
   }
   if (facts.operands > 0) {
-    return InvalidArgument(path + ": holds merges that need what lies below them. It is a table of a "
-                                  "store: export the store");
+    return InvalidArgument(path +
+                           ": holds merges that need what lies below them. It is a table of a "
+                           "store: export the store");
   }
   facts.ingested = true;
   auto cache = std::make_unique<BlockCache>(kCacheBytes);

@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <memory>
 #include <optional>
 #include <string>
@@ -33,8 +34,11 @@ class Writer final : public SortedFileWriter {
     return AddEntry({.key = key, .value = value, .kind = OpKind::kPut});
   }
   Status PutUntil(std::string_view key, std::string_view value, uint64_t expires_at_ms) override {
-    return AddEntry(
-        {.key = key, .value = value, .kind = OpKind::kPutExpiring, .expires_at_ms = expires_at_ms});
+    // Both are long past; but the properties say 0 where nothing expires, and an ingest asks them.
+    return AddEntry({.key = key,
+                     .value = value,
+                     .kind = OpKind::kPutExpiring,
+                     .expires_at_ms = std::max<uint64_t>(expires_at_ms, 1)});
   }
   Status Delete(std::string_view key) override {
     return AddEntry({.key = key, .value = {}, .kind = OpKind::kDelete});
