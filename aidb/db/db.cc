@@ -293,7 +293,8 @@ Result<IngestedFile> DB::Export(std::string_view path, const ScanOptions& option
     }
     std::optional<uint64_t> until;
     if (expires) {
-      AIDB_ASSIGN_OR_RETURN(const auto value, GetPinned(it.key(), {.snapshot = scan.snapshot, .keyspace = scan.keyspace}));
+      AIDB_ASSIGN_OR_RETURN(const auto value, GetPinned(it.key(), {.snapshot = scan.snapshot,
+                                                                   .keyspace = scan.keyspace}));
       if (value) until = value->expires_at_ms();
     }
     AIDB_RETURN_IF_ERROR(until ? writer->PutUntil(it.key(), it.value(), *until)

@@ -115,16 +115,17 @@ Result<std::optional<KeyspaceCatalogue::Head>> KeyspaceCatalogue::CountEntries()
   }
   AIDB_RETURN_IF_ERROR(entries.status());
   if (head.count == 0) return std::optional<Head>();
-  // Nor is a number given again whose name is lost and whose keys are there.
+  AIDB_ASSIGN_OR_RETURN(const uint32_t behind_keys, NumberBehindKeys());
+  head.next_id = std::max(head.next_id, behind_keys);
+  return std::optional(head);
+}
+
+Result<uint32_t> KeyspaceCatalogue::NumberBehindKeys() const {
   const std::string end(KeyspacePrefix(kv::kKeyspaceCatalogue).view());
   const kv::Iterator last = store_.Scan({.upper = end, .order = kv::ScanOrder::kReverse});
   AIDB_RETURN_IF_ERROR(last.status());
-  if (last.Valid()) {
-    if (const auto located = kv::Locate(last.key())) {
-      head.next_id = std::max(head.next_id, ToNumber(located->keyspace) + 1);
-    }
-  }
-  return std::optional(head);
+  const auto located = last.Valid() ? kv::Locate(last.key()) : std::nullopt;
+  return located ? ToNumber(located->keyspace) + 1 : 0;
 }
 
 Result<std::unique_ptr<KeyspaceCatalogue>> KeyspaceCatalogue::Load(kv::Store& store,
@@ -141,6 +142,9 @@ Result<std::unique_ptr<KeyspaceCatalogue>> KeyspaceCatalogue::Load(kv::Store& st
   MutexLock lock(catalogue->mu_);
   if (head) {
     AIDB_ASSIGN_OR_RETURN(catalogue->head_, DecodeHead(head->view()));
+    // A repair may have found an older head than keys.
+    AIDB_ASSIGN_OR_RETURN(const uint32_t behind_keys, catalogue->NumberBehindKeys());
+    catalogue->head_.next_id = std::max(catalogue->head_.next_id, behind_keys);
     catalogue->in_use_.store(true, std::memory_order_release);
     return catalogue;
   }
@@ -192,7 +196,10 @@ Result<kv::Keyspace> KeyspaceCatalogue::Open(std::string_view name, kv::StoreMod
     return undecided->second->Check(identity());
   }
   AIDB_ASSIGN_OR_RETURN(const std::optional<KeyspaceId> id, Find(name));
-  if (doubtful_.contains(name)) return Create(name);
+  if (doubtful_.contains(name)) {
+    if (mode != kv::StoreMode::kMustExist) return Create(name);
+    return InvalidArgument("there is no keyspace " + Quoted(name) + ": making it has failed");
+  }
   if (id && mode == kv::StoreMode::kMustBeNew) {
     return InvalidArgument("there is a keyspace " + Quoted(name) + " already");
   }
@@ -283,7 +290,7 @@ Result<std::vector<kv::Keyspace>> KeyspaceCatalogue::All() {
   for (; entries.Valid(); entries.Next()) {
     const std::string_view name = entries.key();
     AIDB_ASSIGN_OR_RETURN(const KeyspaceId id, DecodeId(name, entries.value()));
-    if (!undecided_.contains(name)) all.push_back(HandleOf(name, id));
+    if (!undecided_.contains(name) && !doubtful_.contains(name)) all.push_back(HandleOf(name, id));
   }
   AIDB_RETURN_IF_ERROR(entries.status());
   return all;

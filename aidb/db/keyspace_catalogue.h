@@ -70,6 +70,9 @@ class KeyspaceCatalogue {
   static Result<Head> DecodeHead(std::string_view value);
   // What is left of a catalogue without its head, as a repair may leave it.
   Result<std::optional<Head>> CountEntries() const;
+  // Above that of the last key there is, whether or not its keyspace still has a name: no number is
+  // given again.
+  Result<uint32_t> NumberBehindKeys() const;
   Result<std::optional<kv::KeyspaceId>> Find(std::string_view name) const;
   Result<kv::Keyspace> Create(std::string_view name) AIDB_REQUIRES(mu_);
   // Takes back a creation that failed, and may have happened.

@@ -5,8 +5,7 @@
 
 namespace aidb::kv {
 
-Result<Sequence> BatchIngester::Ingest(std::span<const std::string> files,
-                                       std::string_view below) {
+Result<Sequence> BatchIngester::Ingest(std::span<const std::string> files, std::string_view below) {
   auto verified = source_->Verify(files);
   if (!verified.ok()) return Status(verified.status()).Annotate("ingest");
   for (const IngestedFile& file : *verified) {

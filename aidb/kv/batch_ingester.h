@@ -22,8 +22,7 @@ class BatchIngester final : public Ingester {
   BatchIngester(Store& store, std::unique_ptr<SortedFileSource> source, uint64_t batch_bytes_max)
       : store_(store), source_(std::move(source)), batch_bytes_max_(batch_bytes_max) {}
 
-  Result<Sequence> Ingest(std::span<const std::string> files,
-                          std::string_view below = {}) override;
+  Result<Sequence> Ingest(std::span<const std::string> files, std::string_view below = {}) override;
 
  private:
   Store& store_;

@@ -243,5 +243,21 @@ TEST(Iterator, ShowsTheKeysOfOneKeyspaceAndSeeksAmongThem) {
   }
 }
 
+// As a feed of another store would give it, but for what no Reader lets pass.
+TEST(KeyspaceBatch, RefusesAddedRangesAndKeysThatNoReaderGives) {
+  const auto add = [](std::string_view begin, std::string_view end) {
+    WriteBatch batch;
+    batch.Add(
+        {.kind = OpKind::kDeleteRange, .key = begin, .value = end, .keyspace = KeyspaceId{5}});
+    return batch;
+  };
+  EXPECT_EQ(add("b", "a").Validate(1 << 20).code(), StatusCode::kInvalidArgument);
+  EXPECT_EQ(add("a", "a").count(), 0u);
+  EXPECT_EQ(add("a", "").count(), 1u);
+  EXPECT_EQ(add("a", std::string(kKeyBytesMax, 'x')).Validate(1 << 24).code(),
+            StatusCode::kInvalidArgument);
+  EXPECT_TRUE(add("a", "b").Validate(1 << 20).ok());
+}
+
 }  // namespace
 }  // namespace aidb::kv

@@ -224,6 +224,16 @@ void WriteBatch::Add(const Operation& operation) {
 }
 
 void WriteBatch::AddToKeyspace(const Operation& operation) {
+  if (operation.kind == OpKind::kDeleteRange && !operation.value.empty()) {
+    if (operation.key > operation.value) return RefuseBackward(operation.key, operation.value);
+    if (operation.key == operation.value) return;
+  }
+  if ((operation.key.size() > kPrefixedKeyBytesMax ||
+       (operation.kind == OpKind::kDeleteRange && operation.value.size() > kPrefixedKeyBytesMax)) &&
+      refused_.empty()) {
+    refused_ = "a key of a keyspace is above the " + std::to_string(kPrefixedKeyBytesMax) +
+               " bytes that are allowed";
+  }
   added_keyspaces_ = true;
   if (operation.keyspace == kKeyspaceCatalogue) added_catalogue_ = true;
   const KeyspacePrefix prefix(operation.keyspace);

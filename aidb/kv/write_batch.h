@@ -85,7 +85,7 @@ class WriteBatch {
   // the batch so far. A range that ends where it begins adds nothing to the batch; one that ends
   // before is refused by Validate.
   void DeleteRange(std::string_view begin, std::optional<std::string_view> end,
-                    const Keyspace* keyspace = nullptr);
+                   const Keyspace* keyspace = nullptr);
   // An operation as a Reader gave it: how what was read from a log or a feed is written again. One
   // of a keyspace goes to that of its number, as in a store which follows the one it was read of. A
   // batch with a note is refused by Validate: what it tells has to be done, not written.

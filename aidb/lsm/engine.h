@@ -158,8 +158,7 @@ class Engine final : public kv::Store,
   Status Compact(const kv::ScanRange& range) override;
   Status Checkpoint(std::string_view directory) override;
   Result<kv::Updates> UpdatesSince(Sequence from, const kv::UpdateOptions& options) override;
-  Result<Sequence> Ingest(std::span<const std::string> files,
-                          std::string_view below = {}) override;
+  Result<Sequence> Ingest(std::span<const std::string> files, std::string_view below = {}) override;
   kv::StoreStats Stats() const override;
   Status Close() override;
 
