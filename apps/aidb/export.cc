@@ -102,7 +102,10 @@ ExportFormat FormatByName(std::string_view name) {
 Result<ExitCode> ExportSorted(const Context& context, const std::string& path, const Range& range) {
   if (path == "-") return InvalidArgument("a sorted file needs a name: it is not written in order");
   AIDB_ASSIGN_OR_RETURN(const auto db, OpenToRead(context));
-  AIDB_ASSIGN_OR_RETURN(const IngestedFile made, db->Export(path, range.scan_options()));
+  NamedKeyspaces keyspaces(*db, StoreMode::kMustExist);
+  ScanOptions scan = range.scan_options();
+  AIDB_ASSIGN_OR_RETURN(scan.keyspace, keyspaces.Find(context.keyspace));
+  AIDB_ASSIGN_OR_RETURN(const IngestedFile made, db->Export(path, scan));
   AIDB_RETURN_IF_ERROR(db->Close());
   AIDB_RETURN_IF_ERROR(context.out.Write(
       context.json()
@@ -115,6 +118,7 @@ Result<ExitCode> ExportSorted(const Context& context, const std::string& path, c
 }  // namespace
 
 Result<ExitCode> Ingest(const Context& context, const IngestOptions& options) {
+  AIDB_RETURN_IF_ERROR(RefuseKeyspace(context, "ingest"));
   AIDB_ASSIGN_OR_RETURN(const auto db, OpenToWrite(context, StoreMode::kCreateIfMissing));
   AIDB_ASSIGN_OR_RETURN(const Sequence sequence, db->Ingest(options.files));
   AIDB_RETURN_IF_ERROR(db->Close());
