@@ -44,7 +44,7 @@ void DamageNotes::KeepThoseOf(const Version& version) {
 std::vector<kv::DamagedFile> DamageNotes::In(const Version& version) const {
   std::vector<kv::DamagedFile> damaged;
   const MutexLock lock(mu_);
-  ForEachTable(version, [&](const TableFile& table) {
+  ForEachTable(version, [&](const TableFile& table) AIDB_REQUIRES(mu_) {
     const auto found = found_.find(table.number());
     if (found != found_.end()) {
       damaged.push_back({TableName(table.number()), found->second.what, found->second.at_ms});

@@ -222,7 +222,7 @@ class Writer {
                         "\" comes before \"" + EscapeForMessage(entry.key, kKeyBytesShown) + "\"");
     }
     if (new_key) {
-        AIDB_RETURN_IF_ERROR(EndOperands());
+      AIDB_RETURN_IF_ERROR(EndOperands());
       std::optional<std::string> cut;
       if (MustCutBefore(entry.key)) cut = CutBetween(builder_->last_key(), entry.key);
       key_ = entry.key;
