@@ -43,19 +43,22 @@ void DamageNotes::KeepThoseOf(const Version& version) {
 
 std::vector<kv::DamagedFile> DamageNotes::In(const Version& version) const {
   std::vector<kv::DamagedFile> damaged;
+  std::vector<const TableFile*> tables;
+  ForEachTable(version, [&](const TableFile& table) { tables.push_back(&table); });
   const MutexLock lock(mu_);
-  ForEachTable(version, [&](const TableFile& table) AIDB_REQUIRES(mu_) {
-    const auto found = found_.find(table.number());
+  for (const TableFile* const table : tables) {
+    const std::string name = TableName(table->number());
+    const auto found = found_.find(table->number());
     if (found != found_.end()) {
-      damaged.push_back({TableName(table.number()), found->second.what, found->second.at_ms});
-    } else if (table.damaged()) {
-      damaged.push_back({TableName(table.number()),
+      damaged.push_back({name, found->second.what, found->second.at_ms});
+    } else if (table->damaged()) {
+      damaged.push_back({name,
                          "marked as damaged before the store was opened; `aidb check` tells what "
                          "is lost" +
                              RepairCommand(directory_),
                          0});
     }
-  });
+  }
   return damaged;
 }
 
